@@ -1,0 +1,49 @@
+"""The papers' circuits."""
+
+from functools import partial
+from typing import Any
+
+from hpcqrl.quantum import gates as qml
+from hpcqrl.quantum.trace import Circuit
+
+
+def quantum_train(qubits: int, layers: int) -> Circuit:
+    """Dist-QTRL's generator: per layer U3 on every qubit, then CU3 on (q, q+1 mod n) in order.
+
+    weights [layers, 2, n, 3]: 6n angles a layer, which give the sizes in the paper's Table I ("(U3 block)*L"). The ring
+    of CU3 is that of the authors' public QTRL notebook.
+    """
+    if qubits < 2:
+        raise ValueError(f"the quantum-train circuit needs at least 2 qubits, not {qubits}")
+    return Circuit(partial(_quantum_train, qubits), qubits, 0, (layers, 2, qubits, 3))
+
+
+def _quantum_train(qubits: int, angles: Any, weights: Any) -> None:
+    for single, controlled in weights:
+        for q in range(qubits):
+            qml.U3(*single[q], wires=q)
+        for q in range(qubits):
+            qml.CU3(*controlled[q], wires=(q, (q + 1) % qubits))
+
+
+def variational(qubits: int = 8, layers: int = 2, more_entangle: bool = True) -> Circuit:
+    """QA3C's and QDQN's circuit: H, RY, RZ on every qubit, then layers of CNOT rings and Rot; weights [layers, n, 3].
+
+    angles [2n]: n for RY, then n for RZ; the papers take arctan(x) and arctan(x^2). Source: QA3C, Figure 3: each layer
+    has CNOT(q, q+1 mod n) for all q and, with `more_entangle`, CNOT(q, q+2 mod n) for all q.
+    """
+    return Circuit(partial(_variational, qubits, more_entangle), qubits, 2 * qubits, (layers, qubits, 3))
+
+
+def _variational(qubits: int, more_entangle: bool, angles: Any, weights: Any) -> None:
+    for q in range(qubits):
+        qml.Hadamard(wires=q)
+        qml.RY(angles[q], wires=q)
+        qml.RZ(angles[qubits + q], wires=q)
+    for layer in weights:
+        for distance in (1, 2) if more_entangle else (1,):
+            for q in range(qubits):
+                if (q + distance) % qubits != q:
+                    qml.CNOT(wires=(q, (q + distance) % qubits))
+        for q in range(qubits):
+            qml.Rot(*layer[q], wires=q)

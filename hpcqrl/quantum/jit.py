@@ -1,0 +1,35 @@
+"""`jit`: Numba compilation whose result is kept on disk, apart for each version of the kernels' sources.
+
+Numba looks for a change only in the file of the function itself, not in those of the functions that it calls; a folder
+named by the hash of all of them makes a stale kernel impossible, and works where the package is installed read-only.
+"""
+
+import hashlib
+import os
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numba
+
+
+def _cache_folder() -> Path:
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    version = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = home / "hpcqrl" / f"kernels-{version}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except OSError:
+        pass
+    return Path(tempfile.gettempdir()) / f"hpcqrl-{os.getuid()}" / f"kernels-{version}"
+
+
+_settings: Any = numba.config
+if not _settings.CACHE_DIR:  # NUMBA_CACHE_DIR, where the user set it
+    _settings.CACHE_DIR = str(_cache_folder())
+
+jit: Any = partial(numba.njit, cache=True)

@@ -1,0 +1,80 @@
+"""A circuit on the native kernels, NumPy in and NumPy out."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpcqrl.quantum import kernels
+from hpcqrl.quantum.program import Program, lower
+from hpcqrl.quantum.trace import Circuit
+
+Floats = NDArray[np.floating]
+
+
+class Simulator:
+    """Exact simulation of a circuit: what is measured, samples, and vector-Jacobian products.
+
+    angles [samples, circuit.n_angles] and weights (circuit.weights) in radians, any float; amplitudes, results
+    and cotangents have `dtype`, gradients are float64.
+    """
+
+    def __init__(self, circuit: Circuit, expval: bool, dtype: type[np.floating] = np.float32) -> None:
+        self.circuit = circuit
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in (np.float32, np.float64):
+            raise ValueError(f"the precision is float32 or float64, not {self.dtype}")
+        self.program: Program = lower(circuit, expval)
+        self._outcome = kernels.EXPVAL if expval else kernels.PROBS
+        self._width = circuit.qubits if expval else 1 << circuit.qubits
+        self._state_size = 2 << self.program.sizes[0]
+        self._one_state = np.empty((1, self._state_size), self.dtype)
+
+    def run(self, angles: Floats, weights: Floats, first: int | None = None) -> Floats:
+        """Expectation values of Z [samples, qubits], or the probabilities of the `first` basis states (all of them)."""
+        result = np.empty((angles.shape[0], first or self._width), self.dtype)
+        kernels.forward(*self.program, *_float64(angles, weights), self._one_state, self._outcome, result)
+        return result
+
+    def run_for_gradient(self, angles: Floats, weights: Floats, first: int | None = None) -> tuple[Floats, Floats]:
+        """The same, and the states that `gradient` needs."""
+        states = np.empty((angles.shape[0], self._state_size), self.dtype)
+        result = np.empty((angles.shape[0], first or self._width), self.dtype)
+        kernels.forward(*self.program, *_float64(angles, weights), states, self._outcome, result)
+        return result, states
+
+    def gradient(self, angles: Floats, weights: Floats, states: Floats, cotangent: Floats) -> tuple[Floats, Floats]:
+        """Gradients of sum(cotangent * result) in angles and in weights, float64."""
+        angle_gradient = np.empty(angles.shape)
+        weight_gradient = np.empty(weights.size)
+        cotangent = np.ascontiguousarray(cotangent, self.dtype)
+        inputs = (*_float64(angles, weights), states, self._outcome, cotangent)
+        kernels.backward(*self.program, *inputs, angle_gradient, weight_gradient)
+        return angle_gradient, weight_gradient.reshape(weights.shape)
+
+    def sample(self, angles: Floats, weights: Floats, shots: int, random: np.random.Generator) -> NDArray[np.uint8]:
+        """Measured bits [samples, shots, qubits], one measurement of all qubits a shot; not for expval=True."""
+        bits = np.empty((angles.shape[0], shots, self.circuit.qubits), np.uint8)
+        uniforms = np.empty((1, shots))
+        nothing = np.empty((1, 0), self.dtype)
+        angles, weights = _float64(angles, weights)
+        for k in range(angles.shape[0]):
+            random.random(out=uniforms)
+            one = angles[k : k + 1]
+            kernels.forward(*self.program, one, weights, self._one_state, kernels.STATE, nothing)
+            kernels.sample(self._one_state, uniforms, bits[k : k + 1])
+        return bits
+
+
+def _float64(angles: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """One type of array for the kernels, which would be compiled anew for another."""
+    return np.ascontiguousarray(angles, np.float64), np.ascontiguousarray(weights, np.float64).reshape(-1)
+
+
+def compile_kernels(dtype: type[np.floating] = np.float32) -> None:
+    """Compile the kernels, or load them from disk if they have been; seconds the first time, 0.3 s later."""
+    circuit = Circuit(lambda angles, weights: None, 1, 0, ())
+    angles, weights = np.zeros((1, 0)), np.zeros(0)
+    for expval in (True, False):
+        simulator = Simulator(circuit, expval, dtype)
+        result, states = simulator.run_for_gradient(angles, weights)
+        simulator.gradient(angles, weights, states, result)
+    simulator.sample(angles, weights, 1, np.random.default_rng(0))

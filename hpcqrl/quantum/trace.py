@@ -1,0 +1,133 @@
+"""Find out what a quantum function does: its gates, and which angle or weight each gate's parameter is."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hpcqrl.quantum.gates import Gate, record
+
+_ONE_QUBIT = ("Hadamard", "PauliX", "PauliY", "PauliZ", "S", "T", "RX", "RY", "RZ", "PhaseShift", "Rot", "U2", "U3")
+_TWO_QUBITS = (
+    "CNOT",
+    "CZ",
+    "SWAP",
+    "CRX",
+    "CRY",
+    "CRZ",
+    "ControlledPhaseShift",
+    "C(U3)",
+    "IsingXX",
+    "IsingYY",
+    "IsingZZ",
+)
+NATIVE = frozenset((*_ONE_QUBIT, *_TWO_QUBITS))
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """A circuit as data: a PennyLane quantum function of (angles, weights), and the shapes that it takes.
+
+    function: applies gates to wires 0..qubits-1; `angles` [n_angles] change with every sample, `weights` [*weights] are
+        trained and shared by a batch. Each gate parameter is a constant, or scale * (one angle or weight) + offset.
+    """
+
+    function: Callable[[Any, Any], None]
+    qubits: int
+    n_angles: int
+    weights: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.qubits <= 28:
+            raise ValueError(f"a circuit has 1 to 28 qubits, not {self.qubits}")
+        if self.n_angles < 0 or any(size < 1 for size in self.weights):
+            raise ValueError(f"angles must be >= 0 and weights' sizes >= 1, not {self.n_angles} and {self.weights}")
+
+    @property
+    def n_weights(self) -> int:
+        return int(np.prod(self.weights)) if self.weights else 0
+
+
+class Parameter(NamedTuple):
+    """scale * values[position] + offset, radians; values are the angles, then the weights; position -1: offset alone."""
+
+    position: int
+    scale: float
+    offset: float
+
+
+def trace(circuit: Circuit) -> list[Gate]:
+    """The gates of a circuit, with a `Parameter` for each parameter.
+
+    The function runs three times on random numbers; where a parameter follows one of them along a straight line, that
+    is the one it takes. So any function works that PennyLane can run, its templates included.
+    Raises ValueError for a gate that the native kernels lack, and for a parameter that is no such line.
+    """
+    random = np.random.default_rng(20240229)
+    values = random.uniform(0.1, 3.0, (3, circuit.n_angles + circuit.n_weights))
+    runs = [_gates(circuit, row) for row in values]
+    if len({tuple((gate.name, gate.wires) for gate in run) for run in runs}) != 1:
+        raise ValueError("the circuit's gates depend on the values of its angles or weights; they must not")
+    gates = []
+    for first, second, third in zip(*runs, strict=True):
+        wrong = [wire for wire in first.wires if not 0 <= wire < circuit.qubits]
+        if wrong:
+            raise ValueError(
+                f"{first.name} acts on wire {wrong[0]}, but the circuit has wires 0 to {circuit.qubits - 1}"
+            )
+        if len(set(first.wires)) < len(first.wires):
+            raise ValueError(f"{first.name} acts twice on one wire: {first.wires}")
+        observed = np.array([first.parameters, second.parameters, third.parameters], dtype=np.float64)
+        gates.append(first._replace(parameters=tuple(_line(first.name, values, seen) for seen in observed.T)))
+    return gates
+
+
+def _line(gate: str, values: np.ndarray, seen: np.ndarray) -> Parameter:
+    if np.ptp(seen) == 0.0:
+        return Parameter(-1, 0.0, float(seen[0]))
+    steps = values[1:] - values[0]
+    slopes = (seen[1:] - seen[0])[:, None] / steps
+    error = np.abs(slopes[1] - slopes[0])
+    index = int(np.argmin(error))
+    if error[index] > 1e-9 * (1.0 + abs(slopes[0, index])):
+        raise ValueError(
+            f"a parameter of {gate} is not scale * (one angle or weight) + offset; apply other functions, such as "
+            "arctan, to the angles before the circuit"
+        )
+    scale = float(np.round(slopes[:, index].mean(), 12))
+    return Parameter(index, scale, float(np.round(seen[0] - scale * values[0, index], 12)))
+
+
+def _gates(circuit: Circuit, values: np.ndarray) -> Sequence[Gate]:
+    angles, weights = values[: circuit.n_angles], values[circuit.n_angles :].reshape(circuit.weights or (0,))
+    if "pennylane" not in sys.modules:
+        with record() as gates:
+            circuit.function(angles, weights)
+        if "pennylane" not in sys.modules:
+            return gates
+    import pennylane
+
+    with pennylane.queuing.AnnotatedQueue() as queue:
+        circuit.function(angles, weights)
+    expanded: list[Gate] = []
+    for operation in pennylane.tape.QuantumScript.from_queue(queue).operations:
+        _expand(operation, expanded)
+    return expanded
+
+
+def _expand(operation: Any, gates: list[Gate]) -> None:
+    """PennyLane's operation as native gates, by its own decomposition where need be."""
+    if operation.name in NATIVE and all(getattr(operation, "control_values", [True])):
+        gates.append(Gate(operation.name, tuple(operation.wires), tuple(map(float, operation.parameters))))
+    elif operation.name in ("Identity", "GlobalPhase", "Barrier"):
+        return
+    elif operation.has_decomposition:
+        for part in operation.decomposition():
+            _expand(part, gates)
+    else:
+        noisy = type(operation).__mro__[1].__name__ == "Channel"
+        raise ValueError(
+            f"the native QPU has no gate {operation.name}; use --qpu {'default.mixed' if noisy else 'default.qubit'}"
+        )
