@@ -33,3 +33,8 @@ if not _settings.CACHE_DIR:  # NUMBA_CACHE_DIR, where the user set it
     _settings.CACHE_DIR = str(_cache_folder())
 
 jit: Any = partial(numba.njit, cache=True)
+
+
+def cached() -> bool:
+    """Whether kernels have been compiled and kept before."""
+    return any(Path(_settings.CACHE_DIR).glob("**/*.nbc"))

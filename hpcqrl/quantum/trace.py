@@ -51,7 +51,7 @@ class Circuit:
 
 
 class Parameter(NamedTuple):
-    """scale * values[position] + offset, radians; values are the angles, then the weights; position -1: offset alone."""
+    """scale * values[position] + offset, radians; values are the angles, then the weights; -1: the offset alone."""
 
     position: int
     scale: float

@@ -1,0 +1,241 @@
+"""The command line: hpcqrl train | describe | check | version. The only place where objects are wired together."""
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+from importlib.metadata import version
+from types import ModuleType
+from typing import Any, Generic, NoReturn, TypeVar
+
+import tyro
+
+from hpcqrl import (
+    __version__,
+    one_thread,  # noqa: F401  (before NumPy and torch are imported)
+)
+from hpcqrl.parallel.launcher import launched_rank
+
+SYSTEMS = {"dist-qtrl": "hpcqrl.systems.dist_qtrl"}
+
+USAGE = f"""usage: hpcqrl COMMAND
+
+  train SYSTEM     train agents, one a rank; under mpiexec or srun for more than one
+  describe SYSTEM  its parameters by part, and its circuit drawn as text
+  check            under mpiexec or srun: what every rank has, and how fast they talk
+  version          versions of this package and of what it runs on
+
+systems: {", ".join(SYSTEMS)}
+Each command has --help."""
+
+Config = TypeVar("Config")
+
+
+@dataclass(frozen=True)
+class Train(Generic[Config]):
+    """Train agents, one on each MPI rank; episodes and final parameters go to one HDF5 file."""
+
+    system: tyro.conf.OmitArgPrefixes[Config]
+    out: str | None = None
+    """Results file; by default runs/SYSTEM-DATE-TIME.h5."""
+    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Replace the results file if it exists."""
+
+
+def main() -> None:
+    """Run the command line; the exit status is 0, 1 after a failure, 2 if something was wrong with what was asked."""
+    arguments = sys.argv[1:]
+    commands: dict[str, Callable[[Sequence[str]], None]] = {
+        "train": _train,
+        "describe": _describe,
+        "check": _check,
+        "version": _version,
+    }
+    if arguments and arguments[0] in ("-h", "--help"):
+        _say(USAGE)
+    elif arguments and arguments[0] in commands:
+        commands[arguments[0]](arguments[1:])
+    else:
+        _refuse(f"no command {arguments[0]!r}\n\n{USAGE}" if arguments else f"a command is missing\n\n{USAGE}")
+
+
+def _say(text: str) -> None:
+    if launched_rank() == 0:
+        print(text, flush=True)
+
+
+def _refuse(reason: str) -> NoReturn:
+    """End with status 2 and one message for the whole job."""
+    if launched_rank() == 0:
+        print(f"hpcqrl: {reason}", file=sys.stderr, flush=True)
+    sys.exit(2)
+
+
+def _parse(kind: Any, command: str, arguments: Sequence[str]) -> Any:
+    return tyro.cli(kind, prog=f"hpcqrl {command}", args=arguments, console_outputs=launched_rank() == 0)
+
+
+def _system(command: str, arguments: Sequence[str]) -> tuple[str, ModuleType]:
+    names = ", ".join(SYSTEMS)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        _say(f"usage: hpcqrl {command} SYSTEM [options]\n\nsystems: {names}\n\nhpcqrl {command} SYSTEM --help")
+        sys.exit(0 if arguments else 2)
+    if arguments[0] not in SYSTEMS:
+        _refuse(f"no system {arguments[0]!r}; there are: {names}")
+    return arguments[0], import_module(SYSTEMS[arguments[0]])
+
+
+def _train(arguments: Sequence[str]) -> None:
+    name, system = _system("train", arguments)
+    options: Train[Any] = _parse(Train[system.Config], f"train {name}", arguments[1:])  # type: ignore[name-defined]
+
+    import torch
+
+    from hpcqrl.journal import Journal
+    from hpcqrl.parallel.agents import Refused, errors_end_all, library, start
+    from hpcqrl.progress import Progress
+    from hpcqrl.results.recorder import Recorder
+    from hpcqrl.results.schema import EPISODE
+
+    torch.set_num_threads(1)
+    config = options.system
+    try:
+        agents = start()
+        with errors_end_all(agents), ExitStack() as cleanup:
+            _compile_kernels(agents, config)
+            with agents.together():
+                agent = system.Agent(config, agents.rank)
+            recorder, progress = None, None
+            with agents.together():
+                if agents.rank == 0:
+                    out = options.out or f"runs/{name}-{datetime.now():%Y%m%d-%H%M%S}.h5"
+                    attributes = _attributes(name, config, agents.size, library())
+                    recorder = cleanup.enter_context(Recorder(out, attributes, EPISODE, options.overwrite))
+            if recorder is not None:
+                print(f"{name}: {agents.size} agents, {config.env}, results in {recorder.path}", flush=True)
+                progress = cleanup.enter_context(Progress(agents.size * config.episodes, name))
+            journal = Journal(agents, recorder, progress)
+            duration = journal.close(system.train(agent, agents, journal))
+            if recorder is not None:
+                cleanup.close()
+                _summarise(recorder.path, duration)
+    except Refused as refused:
+        _refuse(str(refused))
+
+
+def _compile_kernels(agents: Any, config: Any) -> None:
+    """Have the native kernels compiled by one rank of each node, if they have not been before."""
+    if config.qpu != "native" or config.model != "quantum":
+        return
+    with agents.first_on_each_node() as first:
+        from hpcqrl.quantum.jit import cached
+        from hpcqrl.quantum.simulator import compile_kernels
+
+        if first and agents.rank == 0 and not cached():
+            print("compiling the circuit kernels, once for this machine", flush=True)
+        compile_kernels()
+
+
+def _attributes(name: str, config: Any, agents: int, library: str) -> dict[str, Any]:
+    import json
+
+    from hpcqrl.results.schema import FORMAT
+
+    return {
+        "format": FORMAT,
+        "system": name,
+        "config": json.dumps(asdict(config)),
+        "seed": config.seed,
+        "agents": agents,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "hpcqrl": __version__,
+        "torch": version("torch"),
+        "pennylane": version("pennylane"),
+        "mpi": library,
+    }
+
+
+def _summarise(path: Any, duration: float) -> None:
+    from hpcqrl.results.reader import read_run
+
+    run = read_run(path)
+    episodes = run.episodes
+    last = 100 * run.agents
+    print(
+        f"{run.agents} agents, {len(episodes):,} episodes, {episodes['length'].sum():,} environment steps "
+        f"in {duration:.1f} s ({len(episodes) / duration:.3g} episodes/s)\n"
+        f"mean return of each agent's first 100 episodes {episodes['return'][:last].mean():.3f}, "
+        f"of its last 100 {episodes['return'][-last:].mean():.3f}\n"
+        f"written: {path}",
+        flush=True,
+    )
+
+
+def _describe(arguments: Sequence[str]) -> None:
+    name, system = _system("describe", arguments)
+    config = _parse(system.Config, f"describe {name}", arguments[1:])
+    if launched_rank() > 0:
+        return
+    import math
+
+    from rich.console import Console
+    from rich.table import Table
+
+    try:
+        model = system.Agent(config, 0).model
+    except (ValueError, ImportError) as error:
+        _refuse(str(error))
+    table = Table(title=f"{name}, {config.env}, {config.model}")
+    table.add_column("parameters")
+    table.add_column("shape")
+    table.add_column("number", justify="right")
+    for part, shape in model.layout.items():
+        table.add_row(part, " x ".join(map(str, shape)), f"{math.prod(shape):,}")
+    table.add_section()
+    table.add_row("all", "", f"{model.size:,}")
+    Console().print(table)
+    circuit = getattr(model, "circuit", None)
+    if circuit is not None:
+        from hpcqrl.quantum.drawing import draw_one_layer
+
+        print(f"circuit: {circuit.qubits} qubits, {circuit.weights[0]} layers; one layer:\n{draw_one_layer(circuit)}")
+
+
+def _check(arguments: Sequence[str]) -> None:
+    _parse(_Nothing, "check", arguments)
+    from hpcqrl.parallel.agents import Refused, errors_end_all, start
+    from hpcqrl.parallel.check import report
+
+    try:
+        agents = start()
+        with errors_end_all(agents):
+            report(agents)
+    except Refused as refused:
+        _refuse(str(refused))
+
+
+def _version(arguments: Sequence[str]) -> None:
+    _parse(_Nothing, "version", arguments)
+    packages = (
+        "mpi4py",
+        "torch",
+        "pennylane",
+        "pennylane-lightning",
+        "numba",
+        "numpy",
+        "gymnasium",
+        "minigrid",
+        "h5py",
+    )
+    _say("\n".join([f"hpcqrl {__version__}", *(f"{package} {version(package)}" for package in packages)]))
+
+
+@dataclass(frozen=True)
+class _Nothing:
+    """This command has no options."""
+
+
+if __name__ == "__main__":
+    main()

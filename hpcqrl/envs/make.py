@@ -1,0 +1,64 @@
+"""Environments as the agents see them: one flat float32 observation, and a discrete action."""
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+
+def make(name: str, actions: int | None = None) -> gymnasium.Env:
+    """A Gymnasium environment by its id ("MiniGrid-Empty-5x5-v0", "CartPole-v1", "my_package:MyGrid-v0").
+
+    Observations are flat float32 vectors, unscaled; of MiniGrid's, the 7 x 7 x 3 image alone.
+    actions: use only the first so many actions; None: 3 in MiniGrid (left, right, forward), all of them elsewhere.
+    Raises ValueError for an environment that is not known, or whose observations or actions are of another kind.
+    """
+    minigrid = name.startswith(("MiniGrid-", "BabyAI-"))
+    if minigrid:
+        import minigrid as _  # noqa: F401  (registers its environments)
+    try:
+        env = gymnasium.make(name, disable_env_checker=True)
+    except (gymnasium.error.Error, ImportError) as error:
+        raise ValueError(f"no environment {name!r}: {error}") from error
+    if not isinstance(env.action_space, spaces.Discrete):
+        raise ValueError(f"{name} has actions {env.action_space}, but this system needs discrete ones")
+    if actions is None:
+        actions = 3 if minigrid else int(env.action_space.n)
+    if not 1 <= actions <= env.action_space.n:
+        raise ValueError(f"{name} has {env.action_space.n} actions; the first {actions} cannot be used")
+    return FirstActions(FlatObservations(env), actions)
+
+
+class FlatObservations(gymnasium.ObservationWrapper):
+    """The observation (of a dict, its "image") as one flat float32 vector; ValueError where it is not finite."""
+
+    def __init__(self, env: gymnasium.Env) -> None:
+        super().__init__(env)
+        space = env.observation_space
+        self._image = isinstance(space, spaces.Dict) and "image" in space.spaces
+        box = space["image"] if isinstance(space, spaces.Dict) and self._image else space
+        if not isinstance(box, spaces.Box):
+            raise ValueError(f"{env.spec and env.spec.id} has observations {space}, but this system needs a Box")
+        self.observation_space = spaces.Box(-np.inf, np.inf, (int(np.prod(box.shape)),), np.float32)
+        self._zeros = None if box.dtype.kind in "biu" else np.zeros(self.observation_space.shape, np.float32)
+
+    def observation(self, observation: Any) -> np.ndarray:
+        if self._image:
+            observation = observation["image"]
+        flat = np.asarray(observation, np.float32).reshape(-1)
+        if self._zeros is not None and not self._zeros.dot(flat) == 0.0:  # 0 * NaN and 0 * inf are NaN
+            raise ValueError(f"the environment gave an observation that is not finite: {flat}")
+        return flat
+
+
+class FirstActions(gymnasium.ActionWrapper):
+    """Only the first so many of the environment's discrete actions."""
+
+    def __init__(self, env: gymnasium.Env, actions: int) -> None:
+        super().__init__(env)
+        self._start = int(env.action_space.start)  # type: ignore[attr-defined]
+        self.action_space = spaces.Discrete(actions)
+
+    def action(self, action: int) -> int:
+        return self._start + action

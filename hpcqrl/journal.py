@@ -1,0 +1,40 @@
+"""What a run leaves behind: its episodes, on their way from the agents to the results file and the screen."""
+
+import time
+
+import numpy as np
+
+from hpcqrl.parallel.agents import Agents
+from hpcqrl.parallel.records import RecordStream
+from hpcqrl.progress import Progress
+from hpcqrl.results.recorder import Recorder
+from hpcqrl.results.schema import EPISODE, row_dtype
+
+
+class Journal:
+    """One on every rank; recorder and progress are rank 0's alone."""
+
+    def __init__(self, agents: Agents, recorder: Recorder | None, progress: Progress | None) -> None:
+        self._agents, self._recorder, self._progress = agents, recorder, progress
+        self._stream = RecordStream(agents, row_dtype(EPISODE))
+        self._start = time.monotonic()
+
+    def episode(self, number: int, episode_return: float, length: int, version: int) -> None:
+        """Note a finished episode: its number among those of all agents, and the updates before it."""
+        elapsed = time.monotonic() - self._start
+        self._stream.put((number, self._agents.rank, episode_return, length, elapsed, version))
+        self._keep(self._stream.poll())
+
+    def close(self, parameters: dict[str, np.ndarray]) -> float:
+        """Write the complete file and return the run's duration in seconds. All ranks must call."""
+        self._keep(self._stream.finish())
+        if self._recorder is not None:
+            self._recorder.finish(parameters)
+        return time.monotonic() - self._start
+
+    def _keep(self, rows: np.ndarray | None) -> None:
+        if rows is None:
+            return
+        assert self._recorder is not None and self._progress is not None
+        self._recorder.append(rows)
+        self._progress.show(rows)

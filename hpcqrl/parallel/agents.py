@@ -1,0 +1,130 @@
+"""The agents of a run: one MPI rank each."""
+
+import os
+import sys
+import time
+import traceback
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import mpi4py
+import numpy as np
+from numpy.typing import NDArray
+
+from hpcqrl.parallel.launcher import lonely
+
+mpi4py.rc.thread_level = "funneled"  # one thread a rank
+from mpi4py import MPI  # noqa: E402
+
+Floats = NDArray[np.floating]
+
+
+class Refused(Exception):  # noqa: N818
+    """What the user asked for cannot be done; the same on all ranks, to be printed by one."""
+
+
+class Agents:
+    """All agents of a run, seen by one of them: its rank, their number (size), and what they do together."""
+
+    def __init__(self, comm: MPI.Intracomm) -> None:
+        self.comm = comm
+        self.rank, self.size = comm.Get_rank(), comm.Get_size()
+
+    def mean(self, vector: Floats) -> Floats:
+        """The mean of all agents' flat vectors, by one Allreduce: the same bits on every rank. All must call."""
+        result = np.empty_like(vector)
+        self.comm.Allreduce(vector, result)
+        result /= self.size
+        return result
+
+    def check_equal(self, vector: Floats, what: str) -> None:
+        """RuntimeError on all ranks if the vector is not bit-identical on all of them. All must call."""
+        checksum = np.array([zlib.crc32(vector.tobytes())], np.int64)
+        extremes = np.concatenate([checksum, -checksum])
+        self.comm.Allreduce(MPI.IN_PLACE, extremes, MPI.MAX)
+        if extremes[0] != -extremes[1]:
+            raise RuntimeError(
+                f"{what} is no longer the same on all {self.size} ranks (rank {self.rank}: {checksum[0]})"
+            )
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """A block that may fail on some ranks and then ends on all, with Refused: what the first of them said."""
+        problem = ""
+        try:
+            yield
+        except Exception as error:
+            expected = isinstance(error, ValueError | OSError | ImportError)
+            problem = str(error) if expected else f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
+            problem = problem or type(error).__name__
+        found = [(rank, text) for rank, text in enumerate(self.gather_text(problem)) if text]
+        if found:
+            rank, text = found[0]
+            raise Refused(text if rank == 0 else f"rank {rank}: {text}")
+
+    @contextmanager
+    def first_on_each_node(self) -> Iterator[bool]:
+        """A block that one rank of each node passes before the others; yields whether it is this one. All must call."""
+        node = self.comm.Split_type(MPI.COMM_TYPE_SHARED)
+        first = node.Get_rank() == 0
+        if not first:
+            _wait(node.Ibarrier())
+        try:
+            yield first
+        finally:
+            if first:
+                node.Ibarrier().Wait()
+            node.Free()
+
+    def gather_text(self, text: str) -> list[str]:
+        """Every rank's text, in order of rank, on all ranks. All must call."""
+        data = np.frombuffer(text.encode(), np.uint8)
+        sizes = np.empty(self.size, np.int64)
+        self.comm.Allgather(np.array([data.size], np.int64), sizes)
+        together = np.empty(int(sizes.sum()), np.uint8)
+        starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+        self.comm.Allgatherv(data, [together, sizes, starts, MPI.BYTE])
+        return [together[a : a + n].tobytes().decode() for a, n in zip(starts, sizes, strict=True)]
+
+
+def _wait(request: MPI.Request) -> None:
+    """Wait without taking the processor from who is waited for."""
+    while not request.Test():
+        time.sleep(0.001)
+
+
+def library() -> str:
+    """The MPI library and its version, in one line."""
+    return " ".join(MPI.Get_library_version().splitlines()[0].rstrip("\0").split())
+
+
+def start() -> Agents:
+    """All ranks of this job. Raises Refused if the launcher and the MPI library do not belong together."""
+    agents = Agents(MPI.COMM_WORLD)
+    reason = lonely(agents.size)
+    if reason:
+        raise Refused(reason)
+    return agents
+
+
+@contextmanager
+def errors_end_all(agents: Agents) -> Iterator[None]:
+    """An exception in this block is printed and ends every rank of the job, with status 1, whatever they wait for.
+
+    Where all ranks fail alike, the lowest speaks, and its abort silences the others before their turn.
+    """
+    try:
+        yield
+    except Refused:
+        raise  # on all ranks alike
+    except (Exception, KeyboardInterrupt) as error:
+        time.sleep(min(0.05 * agents.rank, 2.0))
+        if isinstance(error, ValueError | OSError):
+            print(f"hpcqrl: rank {agents.rank}: {error}", file=sys.stderr)
+        else:
+            traceback.print_exc()
+        sys.stderr.flush()
+        if agents.size == 1:
+            os._exit(1)
+        agents.comm.Abort(1)

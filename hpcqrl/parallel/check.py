@@ -1,0 +1,66 @@
+"""`hpcqrl check`: what every rank has, and how fast the ranks talk."""
+
+import os
+import platform
+import time
+
+import numpy as np
+from mpi4py import MPI
+
+from hpcqrl.parallel.agents import Agents, library
+
+_LEVELS = {
+    MPI.THREAD_SINGLE: "single",
+    MPI.THREAD_FUNNELED: "funneled",
+    MPI.THREAD_SERIALIZED: "serialized",
+    MPI.THREAD_MULTIPLE: "multiple",
+}
+_NUMBERS = 2529  # the largest gradient in Dist-QTRL's Table I
+_REPEATS = 200
+
+
+def report(agents: Agents) -> None:
+    """Print, on rank 0, a table with a row for each rank, and the time of an Allreduce. All must call."""
+    rows = [line.split("\t") for line in agents.gather_text("\t".join(_rank_facts(agents)))]
+    milliseconds = 1e3 * _allreduce_seconds(agents)
+    if agents.rank > 0:
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{agents.size} ranks")
+    for heading in ("rank", "host", "cores it may use", "QPU", "GPU"):
+        table.add_column(heading, overflow="fold")
+    for number, row in enumerate(rows):
+        table.add_row(str(number), *row)
+    console = Console()
+    console.print(table)
+    print(f"MPI library: {library()}; thread level: {_LEVELS[MPI.Query_thread()]}")
+    print(f"Allreduce of {_NUMBERS} float64: {milliseconds:.3f} ms (median of {_REPEATS})")
+
+
+def _rank_facts(agents: Agents) -> list[str]:
+    cores = ",".join(map(str, sorted(os.sched_getaffinity(0)))) if hasattr(os, "sched_getaffinity") else "?"
+    return [platform.node(), cores, "native (float32)", _gpu(agents)]
+
+
+def _gpu(agents: Agents) -> str:
+    import torch
+
+    if not torch.cuda.is_available():
+        return "none"
+    node = agents.comm.Split_type(MPI.COMM_TYPE_SHARED)
+    mine = node.Get_rank() % torch.cuda.device_count()
+    node.Free()
+    return f"{mine}: {torch.cuda.get_device_name(mine)}"
+
+
+def _allreduce_seconds(agents: Agents) -> float:
+    vector = np.zeros(_NUMBERS)
+    seconds = []
+    for _ in range(_REPEATS):
+        agents.comm.Barrier()
+        start = time.perf_counter()
+        agents.mean(vector)
+        seconds.append(time.perf_counter() - start)
+    return float(np.median(seconds))

@@ -1,0 +1,57 @@
+"""The reader of results files: what the tools use, also while a run goes on."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from hpcqrl.results.schema import FORMAT
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run, read from its file; episodes: a structured array, in the order of the episodes' numbers."""
+
+    path: Path
+    system: str
+    config: dict[str, Any]
+    seed: int
+    agents: int
+    complete: bool
+    attributes: dict[str, Any]
+    episodes: np.ndarray
+    parameters: dict[str, np.ndarray]
+
+
+def read_run(path: str | Path) -> Run:
+    """Read a results file. Raises ValueError, naming the file, for one that is missing, foreign or damaged."""
+    path = Path(path)
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            attributes = {name: value for name, value in file.attrs.items() if not name.startswith("about:")}
+            if "system" not in attributes or "episodes" not in file:
+                raise ValueError(f"{path} is an HDF5 file, but not one of hpcqrl's results")
+            if attributes["format"] > FORMAT:
+                raise ValueError(f"{path} is of format {attributes['format']}; this version reads up to {FORMAT}")
+            episodes = file["episodes"][:]
+            parameters: dict[str, np.ndarray] = {}
+            if "parameters" in file:
+                file["parameters"].visititems(
+                    lambda name, item: parameters.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
+                )
+            return Run(
+                path=path,
+                system=str(attributes["system"]),
+                config=json.loads(attributes["config"]),
+                seed=int(attributes["seed"]),
+                agents=int(attributes["agents"]),
+                complete=bool(attributes["complete"]),
+                attributes=attributes,
+                episodes=episodes[np.argsort(episodes["episode"], kind="stable")],
+                parameters=parameters,
+            )
+    except (OSError, KeyError, RuntimeError) as error:
+        raise ValueError(f"{path} cannot be read as a results file: {error}") from error

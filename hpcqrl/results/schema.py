@@ -1,0 +1,45 @@
+"""What a results file holds, in words and types. Every reader and writer goes by this."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+FORMAT = 1  # grows when an old reader could no longer read the file
+
+
+class Column(NamedTuple):
+    """One field of a row: its name, NumPy type, unit, and meaning."""
+
+    name: str
+    dtype: str
+    unit: str
+    meaning: str
+
+
+EPISODE = (
+    Column("episode", "<i8", "1", "number of the episode among those of all agents"),
+    Column("agent", "<i4", "1", "MPI rank of the agent"),
+    Column("return", "<f8", "reward", "sum of the episode's rewards, undiscounted"),
+    Column("length", "<i4", "environment steps", "steps in the episode"),
+    Column("time", "<f8", "s", "end of the episode, since the start of the run, on the agent's clock"),
+    Column("version", "<i8", "updates", "updates of the shared parameters before the episode began"),
+)
+
+ATTRIBUTES = {
+    "format": "version of this file format",
+    "system": "name of the system, as in `hpcqrl train`",
+    "config": "JSON: every field of the system's configuration",
+    "seed": "seed from which all random numbers of the run come",
+    "agents": "number of agents: MPI ranks",
+    "complete": "whether the run ended; otherwise it goes on, or was cut off",
+    "created": "UTC time of the start, ISO 8601",
+    "hpcqrl": "version of this package",
+    "torch": "version of torch",
+    "pennylane": "version of PennyLane",
+    "mpi": "MPI library and its version",
+}
+
+
+def row_dtype(columns: tuple[Column, ...]) -> np.dtype:
+    """The NumPy type of a row."""
+    return np.dtype([(column.name, column.dtype) for column in columns])
