@@ -1,8 +1,9 @@
 """The command line: hpcqrl train | describe | check | version. The only place where objects are wired together."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import import_module
@@ -74,7 +75,12 @@ def _refuse(reason: str) -> NoReturn:
 
 
 def _parse(kind: Any, command: str, arguments: Sequence[str]) -> Any:
-    return tyro.cli(kind, prog=f"hpcqrl {command}", args=arguments, console_outputs=launched_rank() == 0)
+    with ExitStack() as stack:
+        if launched_rank() > 0:  # one rank says what is wrong
+            nowhere = stack.enter_context(open(os.devnull, "w"))
+            stack.enter_context(redirect_stdout(nowhere))
+            stack.enter_context(redirect_stderr(nowhere))
+        return tyro.cli(kind, prog=f"hpcqrl {command}", args=arguments)
 
 
 def _system(command: str, arguments: Sequence[str]) -> tuple[str, ModuleType]:

@@ -6,7 +6,7 @@ silent, the authors' public QTRL notebook. Every rank is one agent; "centric" tr
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 
 from hpcqrl.checks import at_least, positive, within
 from hpcqrl.envs.make import make
-from hpcqrl.journal import Journal
 from hpcqrl.models import flat
 from hpcqrl.models.policy import Policy
 from hpcqrl.models.quantum_train import QuantumTrainGenerator
-from hpcqrl.parallel.agents import Agents
 from hpcqrl.rl.exploration import sample_softmax
-from hpcqrl.rl.losses import reinforce_loss
+from hpcqrl.rl.losses import mean_entropy, reinforce_loss
 from hpcqrl.rl.optimisers import Adam, clip_norm
 from hpcqrl.rl.returns import discounted_returns, standardised
+
+if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl describe`
+    from hpcqrl.journal import Journal
+    from hpcqrl.parallel.agents import Agents
 
 Floats = NDArray[np.floating]
 
@@ -52,9 +54,9 @@ class Config:
     discount: float = 0.99
     """Discount factor gamma [the notebook]."""
     entropy_weight: float = 0.05
-    """Weight of the policy's entropy in the loss [the notebook]."""
+    """Weight of the policy's entropy in the loss [the notebook], averaged over steps [which reproduces Table I]."""
     loss: Literal["sum", "mean"] = "sum"
-    """Loss over an episode's steps: summed [the notebook; it reproduces Table I], or divided by |tau| [eq. 2]."""
+    """Policy loss over an episode's steps: summed [the notebook], or divided by |tau| [eq. 2]."""
     max_gradient_norm: float = 10.0
     """The averaged gradient is shortened to this norm [the notebook]."""
     learning_rate: float = 1e-4
@@ -110,19 +112,16 @@ class Agent:
         acting = self.policy.acting(policy_parameters.detach().numpy())
         observation_t, action_t, reward_t = self.episode(acting)
         return_t = standardised(discounted_returns(reward_t, self.config.discount))
-        loss = reinforce_loss(
-            self.policy.logits(policy_parameters, torch.from_numpy(observation_t)),
-            torch.from_numpy(action_t),
-            torch.from_numpy(return_t.astype(np.float32)),
-            self.config.entropy_weight,
-        )
+        logits_t = self.policy.logits(policy_parameters, torch.from_numpy(observation_t))
+        loss = reinforce_loss(logits_t, torch.from_numpy(action_t), torch.from_numpy(return_t.astype(np.float32)))
         if self.config.loss == "mean":
             loss = loss / len(reward_t)
+        loss = loss - self.config.entropy_weight * mean_entropy(logits_t)
         (gradient,) = torch.autograd.grad(loss, theta_tensor)
         return gradient.numpy().astype(np.float64), reward_t
 
 
-def train(agent: Agent, agents: Agents, journal: Journal) -> dict[str, Floats]:
+def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Floats]:
     """IV.C, global synchronisation; the trained parameters by name."""
     config, theta = agent.config, agent.theta
     optimiser = Adam(theta.size, config.learning_rate)

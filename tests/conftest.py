@@ -1,0 +1,3 @@
+import torch
+
+torch.set_num_threads(1)  # as in a rank: sums of another order would have other last bits

@@ -1,0 +1,52 @@
+"""Start programs under mpiexec, so that whatever happens to them, the test goes on."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+_LAUNCHER = ("PMI_", "PMIX_", "OMPI_", "PRTE_", "HYDRA_", "SLURM_")
+
+
+def clean_environment(**variables: str) -> dict[str, str]:
+    """This process's environment without traces of a launcher."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_LAUNCHER)}
+    return kept | {"PYTHONPATH": str(ROOT)} | variables
+
+
+def start(*command: str, ranks: int | None = None, **variables: str) -> subprocess.Popen[str]:
+    """Start a command in a session of its own; under mpiexec if ranks are given."""
+    launcher = [] if ranks is None else [str(BIN / "mpiexec"), "-n", str(ranks)]
+    return subprocess.Popen(
+        [*launcher, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(**variables),
+        cwd=ROOT,
+        start_new_session=True,
+    )
+
+
+def finish(process: subprocess.Popen[str], timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
+    """Wait for it; after `timeout` seconds end its whole session and fail."""
+    try:
+        output, errors = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, errors = process.communicate()
+        raise AssertionError(f"still running after {timeout} s\n{output}\n{errors}") from None
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+def run(*command: str, ranks: int | None = None, timeout: float = 120.0, **variables: str):
+    """Start a command and wait for it."""
+    return finish(start(*command, ranks=ranks, **variables), timeout)
+
+
+def hpcqrl(*arguments: str, ranks: int | None = None, timeout: float = 120.0, **variables: str):
+    """Run the command line."""
+    return run(str(BIN / "hpcqrl"), *arguments, ranks=ranks, timeout=timeout, **variables)

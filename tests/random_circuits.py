@@ -1,0 +1,79 @@
+"""Random circuits over all native gates, and what PennyLane says of them."""
+
+import numpy as np
+import pennylane as qml
+import torch
+from hypothesis import strategies as st
+
+from hpcqrl.quantum.trace import Circuit
+
+ONE_QUBIT = {"Hadamard": 0, "PauliX": 0, "PauliY": 0, "PauliZ": 0, "S": 0, "T": 0, "RX": 1, "RY": 1, "RZ": 1}
+ONE_QUBIT |= {"PhaseShift": 1, "Rot": 3, "U2": 2, "U3": 3}
+TWO_QUBITS = {"CNOT": 0, "CZ": 0, "SWAP": 0, "CRX": 1, "CRY": 1, "CRZ": 1, "ControlledPhaseShift": 1, "CU3": 3}
+TWO_QUBITS |= {"IsingXX": 1, "IsingYY": 1, "IsingZZ": 1}
+
+
+@st.composite
+def circuits(draw: st.DrawFn, largest: int = 10) -> Circuit:
+    """A circuit of up to 40 gates whose parameters are angles, weights (bare, or scaled and shifted), or constants."""
+    qubits = draw(st.integers(1, largest))
+    names = [*ONE_QUBIT, *(TWO_QUBITS if qubits > 1 else ())]
+    gates = []
+    counts = {"angle": 0, "weight": 0}
+    for name in draw(st.lists(st.sampled_from(names), min_size=1, max_size=40)):
+        wires = draw(st.permutations(range(qubits)))[: 2 if name in TWO_QUBITS else 1]
+        parameters = []
+        for _ in range((ONE_QUBIT | TWO_QUBITS)[name]):
+            kind = draw(st.sampled_from(["angle", "weight", "constant"]))
+            scale, offset = draw(st.sampled_from([(1.0, 0.0), (-0.5, 0.25)]))
+            number = counts.get(kind, 0) if counts.get(kind, 0) < 1 or draw(st.booleans()) else counts[kind] - 1
+            if kind != "constant":
+                counts[kind] = max(counts[kind], number + 1)
+            parameters.append((kind, number, scale, offset))
+        gates.append((name, wires, parameters))
+
+    def function(angles, weights):
+        for name, wires, parameters in gates:
+            values = []
+            for kind, number, scale, offset in parameters:
+                if kind == "constant":
+                    constant = 0.7 + offset
+                    values.append(torch.tensor(constant, dtype=torch.float64) if torch.is_tensor(weights) else constant)
+                else:
+                    values.append(scale * (angles if kind == "angle" else weights)[number] + offset)
+            if name == "CU3":
+                qml.ctrl(qml.U3(*values, wires=wires[1]), control=wires[0])
+            else:
+                getattr(qml, name)(*values, wires=wires)
+
+    return Circuit(function, qubits, counts["angle"], (counts["weight"],) if counts["weight"] else ())
+
+
+def inputs(circuit: Circuit, seed: int, samples: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """Random angles [samples, n] and weights."""
+    random = np.random.default_rng(seed)
+    angles = random.uniform(-4, 4, (samples, circuit.n_angles))
+    return angles, random.uniform(-4, 4, circuit.weights or (0,))
+
+
+def reference(circuit: Circuit, expval: bool, angles: np.ndarray, weights: np.ndarray, cotangent: np.ndarray):
+    """Results, and gradients of sum(cotangent * results) in angles and weights: default.qubit, backpropagation."""
+    device = qml.device("default.qubit", wires=circuit.qubits)
+
+    @qml.qnode(device, diff_method="backprop", interface="torch")
+    def node(angles, weights):
+        circuit.function(angles, weights)
+        if expval:
+            return [qml.expval(qml.PauliZ(q)) for q in range(circuit.qubits)]
+        return qml.probs(wires=range(circuit.qubits))
+
+    angle_tensor = torch.tensor(angles, dtype=torch.float64, requires_grad=True)
+    weight_tensor = torch.tensor(weights, dtype=torch.float64, requires_grad=True)
+    rows = []
+    for row in angle_tensor:
+        result = node(row, weight_tensor)
+        rows.append(torch.stack([torch.as_tensor(value) for value in result]) if expval else torch.as_tensor(result))
+    results = torch.stack(rows).double()
+    total = (results * torch.tensor(cotangent)).sum() + 0.0 * (angle_tensor.sum() + weight_tensor.sum())
+    total.backward()
+    return results.detach().numpy(), angle_tensor.grad.numpy(), weight_tensor.grad.numpy()

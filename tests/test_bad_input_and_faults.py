@@ -1,0 +1,138 @@
+"""Bad input gets one clear message; a fault on one rank ends all; nothing hangs, and nothing half-made stays."""
+
+import os
+import signal
+import sys
+import time
+
+import numpy as np
+import pytest
+from launch import BIN, clean_environment, finish, hpcqrl, run, start
+
+from hpcqrl.results.reader import read_run
+
+TRAIN = ("train", "dist-qtrl")
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--env", "NoSuch-v0"), "no environment 'NoSuch-v0'"),
+        (("--env", "Pendulum-v1"), "Pendulum-v1 has actions Box"),
+        (("--env", "test_environments:NeverANumber-v0"), "not finite"),
+        (("--qpu", "no.such"), "no PennyLane device 'no.such'"),
+        (("--layers", "0"), "layers must be at least 1, not 0"),
+        (("--shots", "0"), "shots must be at least 1, not 0"),
+        (("--episodes", "many"), "Error parsing --episodes"),
+        (("--no-such-option",), "no-such-option"),
+        (("--out", "/proc/no/run.h5"), "cannot write /proc/no/run.h5"),
+    ],
+)
+def test_bad_input(tmp_path, ranks, options, reason):
+    out = () if "--out" in options else ("--out", str(tmp_path / "run.h5"))
+    done = hpcqrl(*TRAIN, *options, *out, ranks=ranks, PYTHONPATH="tests", COLUMNS="200")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert (done.stdout + done.stderr).count(reason) == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_existing_file_is_kept_unless_told_otherwise(tmp_path):
+    out = tmp_path / "run.h5"
+    out.write_bytes(b"precious")
+    options = (*TRAIN, "--episodes", "2", "--layers", "1", "--hidden", "2", "--out", str(out))
+    done = hpcqrl(*options, ranks=2)
+    assert done.returncode == 2 and "run.h5 exists" in done.stderr and out.read_bytes() == b"precious"
+    assert hpcqrl(*options, "--overwrite", ranks=2).returncode == 0 and read_run(out).complete
+
+
+@pytest.mark.parametrize("arguments", [(), ("fly",), ("train",), ("train", "no-such-system"), ("describe", "nothing")])
+def test_commands_that_do_not_exist(arguments):
+    done = hpcqrl(*arguments, ranks=2)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert (done.stdout + done.stderr).count("usage") + (done.stdout + done.stderr).count("there are") == 1
+
+
+def test_an_error_on_one_rank_ends_all_within_10_s(tmp_path):
+    begin = time.monotonic()
+    options = (*TRAIN, "--env", "test_environments:NotANumber-v0", "--out", str(tmp_path / "run.h5"))
+    done = hpcqrl(*options, ranks=4, PYTHONPATH="tests")
+    assert done.returncode != 0 and time.monotonic() - begin < 30  # start-up included
+    assert (done.stdout + done.stderr).count("not finite") == 1
+
+
+def test_an_exception_where_others_wait_ends_all(tmp_path):
+    script = (
+        "from hpcqrl.parallel.agents import *\n"
+        "agents = start()\n"
+        "with errors_end_all(agents):\n"
+        "    if agents.rank == 2: raise ZeroDivisionError('on rank 2')\n"
+        "    agents.mean(np.zeros(3))\n"
+    )
+    begin = time.monotonic()
+    done = run(sys.executable, "-c", script, ranks=4, timeout=10)
+    assert done.returncode != 0 and time.monotonic() - begin < 10
+    assert "ZeroDivisionError: on rank 2" in done.stderr
+
+
+def worker_pids(launcher: int) -> list[int]:
+    """The ranks under an mpiexec, in no order."""
+    children: dict[int, list[int]] = {}
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/stat") as file:
+                children.setdefault(int(file.read().rsplit(")", 1)[1].split()[1]), []).append(int(entry))
+        except OSError:
+            continue
+    found, todo = [], [launcher]
+    while todo:
+        below = children.get(todo.pop(), [])
+        todo += below
+        for pid in below:
+            try:
+                with open(f"/proc/{pid}/cmdline") as file:
+                    if "dist-qtrl" in file.read() and not children.get(pid):
+                        found.append(pid)
+            except OSError:
+                continue
+    return found
+
+
+@pytest.mark.parametrize("victim", range(4))
+def test_a_killed_rank_ends_all_and_leaves_the_episodes(tmp_path, victim):
+    out = tmp_path / "run.h5"
+    options = ("--hidden", "2", "--layers", "1", "--max-steps", "5", "--episodes", "1000000", "--out", str(out))
+    process = start(str(BIN / "hpcqrl"), *TRAIN, *options, ranks=4)
+    while not out.exists() or not len(read_run(out).episodes):
+        time.sleep(0.1)
+    started = time.monotonic() - float(read_run(out).episodes["time"].max())
+    time.sleep(1.0 + 0.4 * victim)
+    workers = worker_pids(process.pid)
+    assert len(workers) == 4
+    os.kill(workers[victim], signal.SIGKILL)
+    killed = time.monotonic()
+    done = finish(process, timeout=10)
+    assert done.returncode != 0
+    run = read_run(out)
+    assert not run.complete
+    missing = (killed - started) - run.episodes["time"].max()
+    assert missing < 2.5, f"the last {missing:.1f} s of episodes are missing"  # 2 s, and what reading the start took
+    assert np.unique(run.episodes["episode"]).size == run.episodes.size
+
+
+def test_processes_that_each_believe_to_be_alone_are_refused(tmp_path):
+    """As when an MPI library runs under the launcher of another: its variables are there, but the world has size 1."""
+    out = tmp_path / "run.h5"
+    for variable in ("OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"):
+        done = hpcqrl(*TRAIN, "--out", str(out), **{variable: "4"})
+        assert done.returncode == 2 and "4 processes" in done.stderr and "sees only itself" in done.stderr
+    assert not out.exists()
+
+
+def test_help_and_version_need_no_mpi():
+    """On many clusters MPI cannot start on a login node."""
+    hidden = clean_environment()["PATH"]
+    for arguments in (("--help",), ("version",), ("train", "dist-qtrl", "--help")):
+        done = hpcqrl(*arguments, PATH=hidden, MPI4PY_MPIABI="none", MPI4PY_LIBMPI="/nonexistent")
+        assert done.returncode == 0, done.stderr

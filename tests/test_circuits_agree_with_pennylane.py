@@ -1,0 +1,101 @@
+"""The native kernels compute what PennyLane computes, and its gradients."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from random_circuits import circuits, inputs, reference
+
+from hpcqrl.quantum.circuits import quantum_train, variational
+from hpcqrl.quantum.simulator import Simulator
+from hpcqrl.quantum.trace import Circuit
+
+TOLERANCE = {np.float32: 1e-5, np.float64: 1e-10}
+relaxed = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+
+
+def check(circuit: Circuit, expval: bool, seed: int, dtypes=(np.float64, np.float32)) -> None:
+    angles, weights = inputs(circuit, seed)
+    width = circuit.qubits if expval else 1 << circuit.qubits
+    cotangent = np.random.default_rng(seed).uniform(-1, 1, (len(angles), width))
+    expected = reference(circuit, expval, angles, weights, cotangent)
+    for dtype in dtypes:
+        simulator = Simulator(circuit, expval, dtype)
+        result, states = simulator.run_for_gradient(angles, weights)
+        gradients = simulator.gradient(angles, weights, states, cotangent)
+        assert np.array_equal(simulator.run(angles, weights), result)
+        for ours, theirs in zip((result, *gradients), expected, strict=True):
+            scale = max(1.0, np.abs(theirs).max(initial=0.0))
+            assert np.abs(ours - theirs).max(initial=0.0) <= TOLERANCE[dtype] * scale, dtype
+
+
+@relaxed
+@given(circuits(), st.booleans(), st.integers(0, 2**31))
+def test_random_circuits(circuit, expval, seed):
+    check(circuit, expval, seed)
+
+
+@pytest.mark.parametrize("expval", [True, False])
+@pytest.mark.parametrize("circuit", [variational(), variational(5, 3, False), quantum_train(2, 3), quantum_train(9, 3)])
+def test_the_papers_circuits(circuit, expval):
+    check(circuit, expval, seed=1)
+
+
+def test_the_generator_of_table_1():
+    check(quantum_train(13, 3), expval=False, seed=2)
+
+
+@pytest.mark.parametrize("expval", [True, False])
+def test_gradients_are_finite_differences(expval):
+    circuit = variational(4, 2)
+    angles, weights = inputs(circuit, seed=3)
+    simulator = Simulator(circuit, expval, np.float64)
+    result, states = simulator.run_for_gradient(angles, weights)
+    cotangent = np.random.default_rng(4).normal(size=result.shape)
+    step = 1e-6
+    for array, gradient in zip((angles, weights), simulator.gradient(angles, weights, states, cotangent), strict=True):
+        for index in np.ndindex(array.shape):
+            before = array[index]
+            sides = []
+            for side in (before + step, before - step):
+                array[index] = side
+                sides.append((simulator.run(angles, weights) * cotangent).sum())
+            array[index] = before
+            assert gradient[index] == pytest.approx((sides[0] - sides[1]) / (2 * step), abs=1e-7)
+
+
+def test_the_first_probabilities_alone():
+    circuit = quantum_train(5, 2)
+    angles, weights = inputs(circuit, seed=5, samples=1)
+    simulator = Simulator(circuit, False, np.float64)
+    everything = simulator.run(angles, weights)
+    result, states = simulator.run_for_gradient(angles, weights, first=19)
+    assert np.array_equal(result, everything[:, :19])
+    cotangent = np.random.default_rng(6).normal(size=result.shape)
+    padded = np.zeros_like(everything)
+    padded[:, :19] = cotangent
+    ours = simulator.gradient(angles, weights, states, cotangent)[1]
+    assert np.allclose(ours, simulator.gradient(angles, weights, states, padded)[1], atol=1e-14)
+
+
+def test_twenty_qubits():
+    import pennylane as qml
+
+    circuit = variational(20, 1)
+    angles, weights = inputs(circuit, seed=7, samples=1)
+    node = qml.QNode(
+        lambda: (circuit.function(angles[0], weights), [qml.expval(qml.PauliZ(q)) for q in range(20)])[1],
+        qml.device("lightning.qubit", wires=20),
+    )
+    assert np.allclose(Simulator(circuit, True, np.float64).run(angles, weights)[0], node(), atol=1e-10)
+
+
+def test_huge_angles_keep_their_precision():
+    circuit = variational(3, 1)
+    angles, weights = inputs(circuit, seed=8)
+    turned = weights + 2 * np.pi * np.random.default_rng(9).integers(-1000, 1000, weights.shape)
+    simulator = Simulator(circuit, True, np.float64)
+    assert np.allclose(simulator.run(angles, weights), simulator.run(angles, turned), atol=1e-11)
+    enormous = np.full_like(weights, 1e9 + 0.1)
+    check_angle = np.arctan2(np.sin(enormous), np.cos(enormous))
+    assert np.allclose(simulator.run(angles, enormous), simulator.run(angles, check_angle), atol=1e-7)

@@ -1,0 +1,112 @@
+"""Dist-QTRL trains as the paper says, the same way every time, and on any number of ranks."""
+
+import numpy as np
+import pytest
+import torch
+from launch import hpcqrl
+
+from hpcqrl.parallel.agents import Agents
+from hpcqrl.results.reader import read_run
+from hpcqrl.rl.optimisers import Adam, clip_norm
+from hpcqrl.systems.dist_qtrl import Agent, Config, train
+
+SMALL = ("--hidden", "4", "--layers", "1", "--max-steps", "20")
+
+
+def trained(path, *options: str, ranks: int):
+    done = hpcqrl("train", "dist-qtrl", "--out", str(path), *options, ranks=ranks)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return read_run(path)
+
+
+def same(first, second) -> None:
+    for name in ("episode", "agent", "return", "length", "version"):
+        assert np.array_equal(first.episodes[name], second.episodes[name]), name
+    for name, value in first.parameters.items():
+        assert np.array_equal(value, second.parameters[name]), name
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_same_seed_and_ranks_same_bits(tmp_path, ranks):
+    options = ("--episodes", "110", "--seed", "7", *SMALL)
+    first, second = (trained(tmp_path / f"{k}.h5", *options, ranks=ranks) for k in range(2))
+    same(first, second)
+    assert first.complete and first.agents == ranks and len(first.episodes) == 110 * ranks
+    assert first.episodes["episode"].tolist() == list(range(110 * ranks))
+    assert first.episodes["agent"].tolist() == list(range(ranks)) * 110
+    assert first.episodes["version"].tolist() == sorted(list(range(110)) * ranks)
+    assert first.config["seed"] == 7 and first.attributes["mpi"].startswith("MPICH")
+    other = trained(tmp_path / "other.h5", "--episodes", "110", "--seed", "8", *SMALL, ranks=ranks)
+    assert not np.array_equal(first.parameters["circuit"], other.parameters["circuit"])
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+@pytest.mark.parametrize("model", ["quantum", "classical"])
+def test_ranks_are_agents_averaged_by_hand(tmp_path, ranks, model):
+    run = trained(tmp_path / "run.h5", "--episodes", "60", "--model", model, *SMALL, ranks=ranks)
+    config = Config(episodes=60, model=model, hidden=4, layers=1, max_steps=20)
+    agents = [Agent(config, rank) for rank in range(ranks)]
+    theta = agents[0].theta
+    optimiser = Adam(theta.size, config.learning_rate)
+    returns = []
+    for _ in range(60):
+        gradients, rewards = zip(*(agent.gradient(theta) for agent in agents), strict=True)
+        returns += [reward_t.sum() for reward_t in rewards]
+        gradient = np.sum(gradients, axis=0) / ranks
+        clip_norm(gradient, config.max_gradient_norm)
+        optimiser.step(theta, gradient)
+    assert np.array_equal(run.episodes["return"], returns)
+    flat = np.concatenate([run.parameters[name].reshape(-1) for name in agents[0].model.layout])
+    assert np.allclose(flat, theta, rtol=0, atol=1e-12)
+
+
+def test_the_gradient_is_that_of_equation_2_through_the_generated_policy():
+    config = Config(hidden=4, layers=1, max_steps=30, loss="mean", seed=5)
+    agent, twin = Agent(config, 0), Agent(config, 0)
+    gradient, reward_t = agent.gradient(agent.theta)
+
+    generated = twin.model.generate(torch.tensor(twin.theta, dtype=torch.float32))
+    observations, actions, rewards = twin.episode(twin.policy.acting(generated.numpy()))
+    assert np.array_equal(rewards, reward_t)
+    returns = np.array([sum(0.99 ** (k - t) * rewards[k] for k in range(t, len(rewards))) for t in range(len(rewards))])
+    returns = (returns - returns.mean()) / (returns.std() + 1e-6)
+
+    def loss(theta):
+        parameters = twin.model.generate(torch.tensor(theta, dtype=torch.float32)).double()
+        logits = twin.policy.logits(parameters, torch.tensor(observations).double())
+        policy = torch.distributions.Categorical(logits=logits)
+        steps = policy.log_prob(torch.tensor(actions)) * torch.tensor(returns) + 0.05 * policy.entropy()
+        return -steps.mean().item()
+
+    length = np.linalg.norm(gradient)
+    step = 1e-2 * gradient / length  # not smaller: the policy is float32
+    assert (loss(twin.theta + step) - loss(twin.theta - step)) / 2e-2 == pytest.approx(length, rel=1e-2)
+
+
+def test_other_environments_and_devices(tmp_path):
+    options = ("--episodes", "3", "--env", "CartPole-v1", "--hidden", "2", "--layers", "1")
+    cartpole = trained(tmp_path / "a.h5", *options, ranks=2)
+    assert np.array_equal(cartpole.episodes["return"], cartpole.episodes["length"])
+    device = trained(tmp_path / "b.h5", *options, "--qpu", "lightning.qubit", ranks=2)
+    assert np.array_equal(cartpole.episodes["return"], device.episodes["return"])
+    noisy = trained(tmp_path / "c.h5", *options, "--shots", "100", ranks=2)
+    assert noisy.config["shots"] == 100 and len(noisy.episodes) == 6
+
+
+class Silent:
+    """Stands in for the journal where only what is learned matters."""
+
+    def __init__(self) -> None:
+        self.returns: list[float] = []
+
+    def episode(self, number: int, episode_return: float, length: int, version: int) -> None:
+        self.returns.append(episode_return)
+
+
+def test_it_learns():
+    from mpi4py import MPI
+
+    config = Config(env="CartPole-v1", model="classical", episodes=400, learning_rate=1e-2, seed=1)
+    journal = Silent()
+    train(Agent(config, 0), Agents(MPI.COMM_SELF), journal)
+    assert np.mean(journal.returns[-50:]) > 2.0 * np.mean(journal.returns[:50])

@@ -1,0 +1,75 @@
+"""Environments come as flat observations and discrete actions, or are refused by name."""
+
+import gymnasium
+import numpy as np
+import pytest
+
+from hpcqrl.envs.make import make
+
+
+class NotANumber(gymnasium.Env):
+    """Its observations are NaN from the third step on; registered for the tests."""
+
+    observation_space = gymnasium.spaces.Box(-1, 1, (3,), np.float32)
+    action_space = gymnasium.spaces.Discrete(2, start=5)
+
+    def __init__(self, good_steps: int = 2) -> None:
+        self.good_steps = good_steps
+
+    def reset(self, *, seed=None, options=None):
+        self.steps = 0
+        return self._observation(), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        self.steps += 1
+        return self._observation(), 0.0, False, False, {}
+
+    def _observation(self):
+        return np.full(3, 0.5 if self.steps <= self.good_steps else np.nan, np.float32)
+
+
+gymnasium.register("NotANumber-v0", NotANumber)
+gymnasium.register("NeverANumber-v0", NotANumber, kwargs={"good_steps": -1})
+
+
+def test_minigrid_gives_its_image_and_three_actions():
+    env = make("MiniGrid-Empty-5x5-v0")
+    observation, _ = env.reset(seed=0)
+    raw, _ = env.unwrapped.reset(seed=0)
+    assert observation.dtype == np.float32 and np.array_equal(observation, raw["image"].reshape(-1))
+    assert env.observation_space.shape == (147,) and env.action_space.n == 3
+    assert make("MiniGrid-Empty-5x5-v0", actions=7).action_space.n == 7
+
+
+def test_other_environments_keep_all_their_actions():
+    assert make("CartPole-v1").action_space.n == 2 and make("Acrobot-v1").observation_space.shape == (6,)
+
+
+def test_actions_count_from_where_the_environment_begins():
+    env = make("NotANumber-v0")
+    env.reset()
+    env.step(np.int64(1))
+
+
+def test_observations_that_are_not_finite_are_refused():
+    env = make("NotANumber-v0")
+    env.reset()
+    env.step(0), env.step(0)
+    with pytest.raises(ValueError, match="not finite"):
+        env.step(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "actions", "reason"),
+    [
+        ("NoSuch-v0", None, "no environment 'NoSuch-v0'"),
+        ("no_such_package:Grid-v0", None, "no environment 'no_such_package:Grid-v0'"),
+        ("Pendulum-v1", None, "Pendulum-v1 has actions Box"),
+        ("FrozenLake-v1", None, "FrozenLake-v1 has observations Discrete"),
+        ("CartPole-v1", 3, "CartPole-v1 has 2 actions; the first 3"),
+    ],
+)
+def test_what_cannot_be_used_is_named(name, actions, reason):
+    with pytest.raises(ValueError, match=reason):
+        make(name, actions)

@@ -1,0 +1,93 @@
+"""Circuits become the programs that they should, and what cannot become one is named."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pennylane as qml
+import pytest
+
+from hpcqrl.quantum import gates, kernels
+from hpcqrl.quantum.circuits import quantum_train, variational
+from hpcqrl.quantum.gates import record
+from hpcqrl.quantum.program import lower
+from hpcqrl.quantum.simulator import Simulator
+from hpcqrl.quantum.trace import Circuit, Parameter, trace
+
+
+def kinds(circuit: Circuit, expval: bool) -> list[int]:
+    return lower(circuit, expval).rows[:, kernels.KIND].tolist()
+
+
+def test_the_variational_circuit_needs_one_layer_of_gates_and_two_permutations():
+    expected = [kernels.FIRST] * 8 + [kernels.PERMUTE] + [kernels.GATE] * 8 + [kernels.PERMUTE] + [kernels.LAST] * 8
+    assert sorted(kinds(variational(), True)) == sorted(expected)
+
+
+def test_the_generator_needs_one_pass_for_a_u3_and_its_cu3():
+    found = kinds(quantum_train(13, 3), False)
+    assert found.count(kernels.FIRST) == 13 and found.count(kernels.GATE) == 3 * 13 and len(found) == 52
+
+
+def test_a_recorded_circuit_is_the_one_that_pennylane_sees():
+    circuit = quantum_train(4, 2)
+    weights = np.random.default_rng(0).normal(size=circuit.weights)
+    with record() as recorded:
+        circuit.function(None, weights)
+    with qml.queuing.AnnotatedQueue() as queue:
+        circuit.function(None, weights)
+    operations = qml.tape.QuantumScript.from_queue(queue).operations
+    assert [(gate.name, gate.wires) for gate in recorded] == [(op.name, tuple(op.wires)) for op in operations]
+    assert all(gate.parameters == tuple(op.parameters) for gate, op in zip(recorded, operations, strict=True))
+
+
+def test_native_circuits_do_not_load_pennylane():
+    script = (
+        "import sys, numpy as np\n"
+        "from hpcqrl.quantum.circuits import variational\n"
+        "from hpcqrl.quantum.qpu import make_qpu\n"
+        "make_qpu(variational()).simulator(True).run(np.zeros((1, 16)), np.zeros((2, 8, 3)))\n"
+        "sys.exit('pennylane' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_parameters_are_found_by_their_lines():
+    def function(angles, weights):
+        gates.RX(angles[1], wires=0)
+        gates.RY(2.0 * weights[0, 1] - 0.5, wires=1)
+        gates.RZ(0.25, wires=1)
+
+    found = [gate.parameters[0] for gate in trace(Circuit(function, 2, 2, (1, 2)))]
+    assert found == [Parameter(1, 1.0, 0.0), Parameter(3, 2.0, -0.5), Parameter(-1, 0.0, 0.25)]
+
+
+def test_templates_and_other_gates_are_decomposed():
+    def function(angles, weights):
+        qml.AngleEmbedding(angles, wires=range(3))
+        qml.StronglyEntanglingLayers(weights, wires=range(3))
+        qml.Toffoli(wires=(0, 1, 2))
+        qml.adjoint(qml.S)(wires=0)
+
+    circuit = Circuit(function, 3, 3, (2, 3, 3))
+    angles, weights = np.array([[0.3, -1.2, 2.0]]), np.random.default_rng(0).normal(size=(2, 3, 3))
+    node = qml.QNode(
+        lambda: (function(angles[0], weights), qml.probs(wires=range(3)))[1], qml.device("default.qubit", wires=3)
+    )
+    assert np.allclose(Simulator(circuit, False, np.float64).run(angles, weights)[0], node(), atol=1e-10)
+
+
+def refused(function, match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        lower(Circuit(function, 2, 1, (1,)), True)
+
+
+def test_what_cannot_be_lowered_is_named():
+    refused(lambda a, w: qml.DepolarizingChannel(0.1, wires=0), "no gate DepolarizingChannel; use --qpu default.mixed")
+    refused(lambda a, w: qml.RX(np.arctan(a[0]), wires=0), "parameter of RX is not scale")
+    refused(lambda a, w: qml.RX(a[0] * w[0], wires=0), "parameter of RX is not scale")
+    refused(lambda a, w: gates.RX(a[0], wires=2), "RX acts on wire 2, but the circuit has wires 0 to 1")
+    refused(lambda a, w: gates.CNOT(wires=(1, 1)), "acts twice|must be different")
+    refused(lambda a, w: gates.RX(a[0], wires=0) if a[0] > 1 else gates.RY(a[0], wires=0), "depend on the values")
+    with pytest.raises(ValueError, match="1 to 28 qubits, not 0"):
+        Circuit(lambda a, w: None, 0, 0, ())

@@ -1,0 +1,84 @@
+"""A QPU is a torch function: the same on the native kernels and on PennyLane's devices."""
+
+import numpy as np
+import pytest
+import torch
+from random_circuits import inputs
+
+from hpcqrl.quantum.circuits import quantum_train, variational
+from hpcqrl.quantum.qpu import make_qpu
+
+CIRCUIT = variational(3, 2)
+
+
+def tensors(requires_grad: bool = False):
+    angles, weights = inputs(CIRCUIT, seed=0)
+    return (torch.tensor(array, requires_grad=requires_grad) for array in (angles, weights))
+
+
+@pytest.mark.parametrize("measure", ["expval", "probs"])
+def test_native_gradients_pass_gradcheck(measure):
+    qpu = make_qpu(CIRCUIT, dtype=np.float64)
+    assert torch.autograd.gradcheck(getattr(qpu, measure), tuple(tensors(requires_grad=True)))
+
+
+@pytest.mark.parametrize("measure", ["expval", "probs"])
+@pytest.mark.parametrize("name", ["lightning.qubit", "default.qubit", "default.mixed"])
+def test_pennylane_devices_give_the_same(name, measure):
+    found = []
+    for qpu in (make_qpu(CIRCUIT, dtype=np.float64), make_qpu(CIRCUIT, name)):
+        angles, weights = tensors(requires_grad=True)
+        result = getattr(qpu, measure)(angles, weights)
+        cotangent = torch.linspace(-1, 1, result.numel(), dtype=result.dtype).view(result.shape)
+        (result * cotangent).sum().backward()
+        found.append((result.detach(), angles.grad, weights.grad))
+    for ours, theirs in zip(*found, strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-6 if name == "default.mixed" else 1e-9)  # its own rounding
+
+
+@pytest.mark.parametrize("name", ["native", "lightning.qubit"])
+def test_shots_scatter_around_the_exact_values(name):
+    shots = 20_000
+    for measure in ("expval", "probs"):
+        exact = getattr(make_qpu(CIRCUIT), measure)(*tensors())
+        estimate = getattr(make_qpu(CIRCUIT, name, shots), measure)(*tensors())
+        assert not torch.equal(exact.double(), estimate.double())
+        assert (exact - estimate).abs().max() < 5.0 / np.sqrt(shots)
+
+
+def test_gradients_with_shots():
+    for name in ("native", "lightning.qubit"):
+        exact, noisy = (tuple(tensors(requires_grad=True)) for _ in range(2))
+        make_qpu(CIRCUIT).expval(*exact).sum().backward()
+        make_qpu(CIRCUIT, name, 20_000).expval(*noisy).sum().backward()
+        assert (exact[1].grad - noisy[1].grad).abs().max() < 0.2
+
+
+def test_sampled_bits_follow_the_probabilities():
+    from scipy.stats import chisquare
+
+    angles, weights = tensors()
+    qpu = make_qpu(CIRCUIT, seed=1)
+    bits = qpu.sample(angles, weights, 10_000).long()
+    assert bits.shape == (2, 10_000, 3)
+    for sample, probability in zip(bits, qpu.probs(angles, weights), strict=True):
+        counts = np.bincount((sample * torch.tensor([4, 2, 1])).sum(1), minlength=8)
+        assert chisquare(counts, 10_000 * probability.double() / probability.double().sum()).pvalue > 1e-4
+
+
+def test_a_certain_outcome_is_always_sampled():
+    circuit = quantum_train(2, 1)
+    bits = make_qpu(circuit).sample(torch.zeros(1, 0), torch.zeros(circuit.weights), 1000)
+    assert not bits.any()
+
+
+def test_same_seed_same_shots():
+    first, second, other = (make_qpu(CIRCUIT, shots=100, seed=seed).expval(*tensors()) for seed in (3, 3, 4))
+    assert torch.equal(first, second) and not torch.equal(first, other)
+
+
+def test_what_is_not_there_is_named():
+    with pytest.raises(ValueError, match=r"no PennyLane device 'no\.such'"):
+        make_qpu(CIRCUIT, "no.such")
+    with pytest.raises(ValueError, match="shots must be at least 1, not 0"):
+        make_qpu(CIRCUIT, shots=0)

@@ -1,0 +1,147 @@
+"""A results file is whole at every moment."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+from launch import ROOT
+
+from hpcqrl.results.reader import read_run
+from hpcqrl.results.recorder import Recorder, add_rows
+from hpcqrl.results.schema import ATTRIBUTES, EPISODE, row_dtype
+
+DTYPE = row_dtype(EPISODE)
+FACTS = {"format": 1, "system": "a-system", "config": '{"env": "E"}', "seed": 1, "agents": 2, "created": "now"}
+FACTS |= {"hpcqrl": "0", "torch": "0", "pennylane": "0", "mpi": "none"}
+
+
+def rows(start: int, number: int) -> np.ndarray:
+    new = np.zeros(number, DTYPE)
+    new["episode"] = np.arange(start, start + number)
+    new["return"] = 0.5 * new["episode"]
+    return new
+
+
+def test_a_file_says_what_it_holds(tmp_path):
+    path = tmp_path / "new" / "run.h5"
+    with Recorder(path, FACTS, EPISODE) as recorder:
+        recorder.append(rows(3, 2))
+        recorder.append(rows(0, 3))
+        recorder.finish({"part/weight": np.arange(4.0)})
+    run = read_run(path)
+    assert run.complete and run.system == "a-system" and run.config == {"env": "E"} and run.agents == 2
+    assert np.array_equal(run.episodes, rows(0, 5)) and run.parameters["part/weight"].tolist() == [0, 1, 2, 3]
+    with h5py.File(path) as file:
+        assert np.array_equal(file["episodes"], rows(0, 5)), "sorted in the file too"
+        assert {f"about:{name}" for name in ATTRIBUTES} <= set(file.attrs)
+        assert all("[" in file["episodes"].attrs[f"about:{column.name}"] for column in EPISODE)
+        assert file["parameters/part/weight"].attrs["about"]
+    assert os.listdir(path.parent) == ["run.h5"]
+
+
+def test_rows_are_there_before_the_run_ends(tmp_path):
+    recorder = Recorder(tmp_path / "run.h5", FACTS, EPISODE)
+    assert len(read_run(recorder.path).episodes) == 0
+    for start in range(0, 20_000, 1000):  # beyond the first room, so that a new file takes over
+        recorder.append(rows(start, 1000))
+        recorder.flush()
+        run = read_run(recorder.path)
+        assert np.array_equal(run.episodes, rows(0, start + 1000)) and not run.complete
+    other_program = f"import h5py; print(h5py.File({str(recorder.path)!r})['episodes'].shape[0])"
+    assert subprocess.run([sys.executable, "-c", other_program], capture_output=True, check=True).stdout == b"20000\n"
+
+
+def test_every_write_leaves_a_whole_file(tmp_path):
+    """Replays all that HDF5 writes while rows are added, one write after the other, and opens the file after each."""
+
+    class Noting(io.RawIOBase):
+        def __init__(self, path):
+            self.file, self.writes = open(path, "r+b"), []  # noqa: SIM115
+
+        def write(self, data):
+            self.writes.append((self.file.tell(), bytes(data)))
+            return self.file.write(data)
+
+        def __getattribute__(self, name):
+            if name in ("readinto", "seek", "tell", "truncate", "flush"):
+                return getattr(object.__getattribute__(self, "file"), name)
+            return object.__getattribute__(self, name)
+
+    recorder = Recorder(tmp_path / "run.h5", FACTS, EPISODE)
+    recorder.append(rows(0, 5))
+    recorder.flush()
+    recorder.close()
+    image = bytearray(recorder.path.read_bytes())
+    noting = Noting(recorder.path)
+    with h5py.File(noting, "r+", rdcc_nbytes=0) as file:
+        for start in range(5, 4000, 235):
+            add_rows(file, rows(start, 235))
+    found = 0
+    for place, data in noting.writes:
+        image[place : place + len(data)] = data
+        with h5py.File(io.BytesIO(image)) as file:
+            episodes = file["episodes"][:]
+        assert len(episodes) >= found and np.array_equal(episodes, rows(0, len(episodes)))
+        found = len(episodes)
+    assert found == 4000 and len(noting.writes) > 2 * 17
+
+
+def test_a_killed_writer_leaves_its_rows(tmp_path):
+    script = (
+        f"import sys, time; sys.path.insert(0, {str(ROOT / 'tests')!r})\n"
+        "from test_results_files import *\n"
+        "recorder = Recorder(sys.argv[1], FACTS, EPISODE)\n"
+        "for start in range(10**9):\n"
+        "    recorder.append(rows(start, 1)); recorder.flush(); print(start, flush=True)\n"
+    )
+    random = np.random.default_rng(0)
+    for attempt in range(4):
+        path = tmp_path / f"{attempt}.h5"
+        process = subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True)
+        process.stdout.readline()
+        time.sleep(random.uniform(0.0, 0.4))
+        process.send_signal(signal.SIGKILL)
+        acknowledged = [0, *map(int, process.communicate()[0].split("\n")[:-1])][-1]
+        run = read_run(path)
+        assert len(run.episodes) > acknowledged and np.array_equal(run.episodes, rows(0, len(run.episodes)))
+
+
+def test_an_existing_file_is_not_touched(tmp_path):
+    path = tmp_path / "run.h5"
+    path.write_bytes(b"precious")
+    with pytest.raises(FileExistsError, match=r"run\.h5 exists; choose another --out, or pass --overwrite"):
+        Recorder(path, FACTS, EPISODE)
+    assert path.read_bytes() == b"precious"
+    Recorder(path, FACTS, EPISODE, overwrite=True)
+    assert read_run(path).system == "a-system"
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="cannot write"):
+        Recorder(tmp_path / "file" / "run.h5", FACTS, EPISODE)
+    with pytest.raises(OSError, match="cannot write"):
+        Recorder("/proc/run.h5", FACTS, EPISODE)
+
+
+def test_a_run_that_fails_before_its_first_episode_leaves_no_file(tmp_path):
+    for number in (0, 1):
+        with pytest.raises(ZeroDivisionError), Recorder(tmp_path / f"{number}.h5", FACTS, EPISODE) as recorder:
+            recorder.append(rows(0, number))
+            raise ZeroDivisionError
+    assert os.listdir(tmp_path) == ["1.h5"] and len(read_run(tmp_path / "1.h5").episodes) == 1
+
+
+def test_files_of_others_are_named(tmp_path):
+    (tmp_path / "text.h5").write_text("no HDF5")
+    with h5py.File(tmp_path / "foreign.h5", "w") as file:
+        file["data"] = 1
+    for name, reason in (("none.h5", "cannot be read"), ("text.h5", "cannot be read"), ("foreign.h5", "not one of")):
+        with pytest.raises(ValueError, match=rf"{name.replace('.', '[.]')}.*{reason}"):
+            read_run(tmp_path / name)

@@ -1,0 +1,98 @@
+"""Draw learning curves: mean return against episodes, a line a run.
+
+python tools/curves.py runs/*.h5 --out fig.png
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import tyro
+
+from hpcqrl.results.reader import Run, read_run
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+
+@dataclass(frozen=True)
+class Options:
+    """Draw learning curves: mean return against episodes of each agent, a line a run."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Results files."""
+    out: Path = Path("curves.png")
+    """The figure: PNG, PDF or SVG, by its ending."""
+    window: int = 100
+    """Episodes of each agent over which the mean is taken."""
+
+
+def curve(run: Run, window: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Episodes of each agent, and the mean and quartiles of all agents' returns in the window that ends there."""
+    returns, size = run.episodes["return"], window * run.agents
+    if len(returns) < size:
+        size = len(returns)
+    step = max(run.agents, len(returns) // 400)
+    ends = np.arange(size, len(returns) + 1, step)
+    windows = [returns[end - size : end] for end in ends]
+    low, high = np.array([np.percentile(part, (25, 75)) for part in windows]).T
+    return ends / run.agents, np.array([part.mean() for part in windows]), low, high
+
+
+def label(run: Run, runs: list[Run]) -> str:
+    """The run's system, and whatever of its configuration the others do not share."""
+    differs = [
+        f"{name} {value}"
+        for name, value in run.config.items()
+        if any(other.config.get(name) != value for other in runs if other.system == run.system)
+    ]
+    agents = f"{run.agents} agent{'s' if run.agents > 1 else ''}"
+    state = [] if run.complete else ["not complete"]
+    return ", ".join([run.system, agents, *differs, *state])
+
+
+def draw(runs: list[Run], window: int, out: Path) -> None:
+    """Write the figure."""
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    for run in runs:
+        episodes, mean, low, high = curve(run, window)
+        (line,) = axes.plot(episodes, mean, label=label(run, runs))
+        axes.fill_between(episodes, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+    environments = sorted({str(run.config.get("env")) for run in runs})
+    axes.set_title(", ".join(environments))
+    axes.set_xlabel("episodes of each agent")
+    axes.set_ylabel(f"return: mean and quartiles of the last {window} episodes of each agent")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=150)
+    plt.close(figure)
+
+
+def main() -> None:
+    """Read the files, name those that cannot be used, and draw the rest."""
+    options = tyro.cli(Options, description=__doc__)
+    if options.window < 1:
+        sys.exit(f"curves: window must be at least 1, not {options.window}")
+    runs = []
+    for path in options.runs:
+        try:
+            run = read_run(path)
+            if not len(run.episodes):
+                raise ValueError(f"{path} holds no episodes yet")
+            runs.append(run)
+        except ValueError as error:
+            print(f"curves: left out: {error}", file=sys.stderr)
+    if not runs:
+        sys.exit("curves: no results file that can be drawn")
+    try:
+        draw(runs, options.window, options.out)
+    except (OSError, ValueError) as error:
+        sys.exit(f"curves: cannot write {options.out}: {error}")
+    print(f"{len(runs)} runs drawn: {options.out}")
+
+
+if __name__ == "__main__":
+    main()
