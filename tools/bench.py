@@ -1,0 +1,265 @@
+"""Measure speed and learning, side by side with what else one might use.
+
+python tools/bench.py circuits      one circuit call against other simulators, in one run
+python tools/bench.py learning      Dist-QTRL's Table I and II: trains every model, prints it beside the paper
+python tools/bench.py start         memory, start-up and compilation of one rank
+"""
+
+import hpcqrl.one_thread  # noqa: F401, I001  (before NumPy and torch are imported)
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from hpcqrl.quantum.circuits import quantum_train, variational
+from hpcqrl.quantum.qpu import make_qpu
+from hpcqrl.quantum.trace import Circuit
+from hpcqrl.results.reader import Run, read_run
+
+BIN = Path(sys.executable).parent
+Task = Callable[[], object]
+
+
+def side_by_side(tasks: dict[str, Task], seconds: float, rounds: int = 5) -> dict[str, float]:
+    """The best time of one call, in seconds; all tasks take turns, so that a slow moment of the machine hits all."""
+    calls = {}
+    for name, task in tasks.items():
+        task()
+        begin = time.perf_counter()
+        task()
+        calls[name] = max(1, int(seconds / rounds / (time.perf_counter() - begin)))
+    best = dict.fromkeys(tasks, float("inf"))
+    for _ in range(rounds):
+        for name, task in tasks.items():
+            begin = time.perf_counter()
+            for _ in range(calls[name]):
+                task()
+            best[name] = min(best[name], (time.perf_counter() - begin) / calls[name])
+    return best
+
+
+def forward_tasks(circuit: Circuit) -> dict[str, Task]:
+    """<Z> of every qubit for one sample, without gradient."""
+    angles, weights = torch.randn(1, circuit.n_angles), torch.randn(circuit.weights)
+    simulator = make_qpu(circuit).simulator(True)  # type: ignore[attr-defined]
+    arrays = angles.numpy().astype(np.float64), weights.numpy().astype(np.float64)
+    tasks: dict[str, Task] = {"hpcqrl, NumPy": lambda: simulator.run(*arrays)}
+    for label, name in (
+        ("hpcqrl, torch", "native"),
+        ("lightning.qubit", "lightning.qubit"),
+        ("default.qubit", "default.qubit"),
+    ):
+        tasks[label] = without_gradient(make_qpu(circuit, name), angles, weights)
+    return tasks | others(circuit, arrays[0][0], arrays[1])
+
+
+def without_gradient(qpu: object, angles: torch.Tensor, weights: torch.Tensor) -> Task:
+    """A call of expval that records nothing."""
+
+    def task() -> object:
+        with torch.no_grad():
+            return qpu.expval(angles, weights)  # type: ignore[attr-defined]
+
+    return task
+
+
+def gradient_tasks(circuit: Circuit, samples: int) -> dict[str, Task]:
+    """<Z> of every qubit, and the gradient of their sum in all angles and weights."""
+    angles = torch.randn(samples, circuit.n_angles, requires_grad=True)
+    weights = torch.randn(circuit.weights, requires_grad=True)
+    simulator = make_qpu(circuit).simulator(True)  # type: ignore[attr-defined]
+    arrays = (angles.detach().numpy().astype(np.float64), weights.detach().numpy().astype(np.float64))
+    ones = np.ones((samples, circuit.qubits), np.float32)
+
+    def native() -> object:
+        _, states = simulator.run_for_gradient(*arrays)
+        return simulator.gradient(*arrays, states, ones)
+
+    tasks: dict[str, Task] = {"hpcqrl, NumPy": native}
+    for label, name in (
+        ("hpcqrl, torch", "native"),
+        ("lightning.qubit", "lightning.qubit"),
+        ("default.qubit", "default.qubit"),
+    ):
+        tasks[label] = with_gradient(make_qpu(circuit, name), "expval", (angles, weights))
+    return tasks
+
+
+def with_gradient(qpu: object, measure: str, inputs: tuple[torch.Tensor, ...], *options: int) -> Task:
+    """A call, and the gradient of the sum of its results."""
+    wanted = [tensor for tensor in inputs if tensor.requires_grad]
+    return lambda: torch.autograd.grad(getattr(qpu, measure)(*inputs, *options).sum(), wanted)
+
+
+def generator_tasks(layers: int) -> dict[str, Task]:
+    """Dist-QTRL's 13 qubits: the probabilities that generate the policy, and their gradient."""
+    circuit = quantum_train(13, layers)
+    inputs = torch.zeros(1, 0), torch.randn(circuit.weights, requires_grad=True)
+    names = (("hpcqrl, torch", "native"), ("lightning.qubit", "lightning.qubit"), ("default.qubit", "default.qubit"))
+    return {label: with_gradient(make_qpu(circuit, name), "probs", inputs, 4835) for label, name in names}
+
+
+def others(circuit: Circuit, angles: np.ndarray, weights: np.ndarray) -> dict[str, Task]:
+    """Other simulators, where they are installed: the same forward pass, on float64."""
+    try:
+        import qulacs
+    except ImportError:
+        return {}
+    from hpcqrl.quantum.gates import record
+
+    observables = []
+    for q in range(circuit.qubits):
+        observables.append(qulacs.Observable(circuit.qubits))
+        observables[-1].add_operator(1.0, f"Z {q}")
+
+    def task() -> object:
+        with record() as gates:
+            circuit.function(angles, weights)
+        built = qulacs.QuantumCircuit(circuit.qubits)
+        for gate in gates:
+            if gate.name == "Hadamard":
+                built.add_H_gate(gate.wires[0])
+            elif gate.name == "CNOT":
+                built.add_CNOT_gate(*gate.wires)
+            else:
+                turns = {"RY": "Y", "RZ": "Z", "Rot": "ZYZ"}[gate.name]
+                for axis, angle in zip(turns, gate.parameters, strict=True):
+                    getattr(built, f"add_R{axis}_gate")(gate.wires[0], -angle)
+        state = qulacs.QuantumState(circuit.qubits)
+        built.update_quantum_state(state)
+        return [observable.get_expectation_value(state) for observable in observables]
+
+    assert np.allclose(task(), make_qpu(circuit).simulator(True).run(angles[None], weights)[0], atol=1e-5)  # type: ignore
+    return {"qulacs": task}
+
+
+def circuits(seconds: float = 1.0) -> None:
+    """Time circuits against other simulators; `seconds` for each of them in each row."""
+    warnings.simplefilter("ignore")
+    torch.manual_seed(0)
+    rows = {
+        "VQC 8 qubits x 2 layers, forward, 1 sample": forward_tasks(variational()),
+        "VQC 8 qubits x 2 layers, forward + gradient, 5 samples": gradient_tasks(variational(), 5),
+        "generator 13 qubits, L=3, forward + gradient": generator_tasks(3),
+        "generator 13 qubits, L=13, forward + gradient": generator_tasks(13),
+    }
+    table = Table(title="time of one call (best of 5 rounds in turn), and its ratio to the first of its row")
+    table.add_column("what")
+    table.add_column("with")
+    table.add_column("time", justify="right")
+    table.add_column("ratio", justify="right")
+    for what, tasks in rows.items():
+        best = side_by_side(tasks, seconds)
+        first = next(iter(best.values()))
+        for number, (name, value) in enumerate(best.items()):
+            unit = f"{1e6 * value:,.1f} us" if value < 1e-3 else f"{1e3 * value:,.2f} ms"
+            table.add_row("" if number else what, name, unit, f"{value / first:,.1f}")
+        table.add_section()
+    Console(width=118).print(table)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of Table I: what is trained, on how many ranks, and the paper's mean reward."""
+
+    name: str
+    ranks: int
+    paper: float | None
+    options: tuple[str, ...]
+
+
+TABLE_1 = (
+    Row("classical policy", 1, 0.9244, ("--model", "classical")),
+    Row("centric QTRL-3", 1, 0.6453, ("--layers", "3")),
+    Row("centric QTRL-7", 1, 0.8164, ("--layers", "7")),
+    Row("centric QTRL-13", 1, 0.8632, ("--layers", "13")),
+    Row("distributed QTRL-3, 2 agents", 2, None, ("--layers", "3")),
+    Row("distributed QTRL-3, 4 agents", 4, 0.901, ("--layers", "3")),
+    Row("distributed QTRL-3, 8 agents", 8, None, ("--layers", "3")),
+)
+
+
+def learning(
+    episodes: int = 4000, seeds: int = 1, out: Path = Path("runs/learning"), rows: tuple[int, ...] = ()
+) -> None:
+    """Train all models of Dist-QTRL's Table I and print the mean return of the last 500 episodes beside the paper's.
+
+    episodes: of each agent. rows: only these lines of the table, counted from 0. Runs that are complete are not repeated.
+    """
+    table = Table(title=f"Dist-QTRL, MiniGrid-Empty-5x5, {episodes:,} episodes of each agent, {seeds} seeds")
+    for heading in ("model", "paper", "last 500 episodes", "episodes 2500-3000", "seconds"):
+        table.add_column(heading, justify="left" if heading == "model" else "right")
+    for row in [TABLE_1[number] for number in rows] or TABLE_1:
+        runs = [train(row, episodes, seed, out) for seed in range(seeds)]
+        table.add_row(
+            row.name,
+            "" if row.paper is None else f"{row.paper:.4f}",
+            " ".join(f"{mean_return(run, episodes - 500, episodes):.3f}" for run in runs),
+            " ".join(f"{mean_return(run, 2500, 3000):.3f}" for run in runs),
+            " ".join(f"{run.episodes['time'].max():.0f}" for run in runs),
+        )
+    Console(width=118).print(table)
+
+
+def train(row: Row, episodes: int, seed: int, out: Path) -> Run:
+    """One complete run, made if it is not there."""
+    path = out / f"{row.name.replace(' ', '-').replace(',', '')}-{episodes}-seed{seed}.h5"
+    if not path.exists() or not read_run(path).complete:
+        options = ["--episodes", str(episodes), "--seed", str(seed), "--out", str(path), "--overwrite", *row.options]
+        command = [str(BIN / "mpiexec"), "-n", str(row.ranks), str(BIN / "hpcqrl"), "train", "dist-qtrl", *options]
+        subprocess.run(command, check=True)
+    return read_run(path)
+
+
+def mean_return(run: Run, first: int, last: int) -> float:
+    """Mean over all agents' episodes number first..last."""
+    part = run.episodes["return"][first * run.agents : last * run.agents]
+    return float(part.mean()) if part.size else float("nan")
+
+
+def start() -> None:
+    """Start one rank with an empty and with a full kernel cache: seconds to the first episode, and peak memory."""
+    table = Table(title="one rank of Dist-QTRL with native circuits, 1 episode")
+    for heading in ("kernel cache", "whole run", "peak memory"):
+        table.add_column(heading, justify="right")
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("empty", "full", "full"):
+            command = [
+                str(BIN / "hpcqrl"),
+                "train",
+                "dist-qtrl",
+                "--episodes",
+                "1",
+                "--overwrite",
+                "--out",
+                f"{folder}/x.h5",
+            ]
+            begin = time.perf_counter()
+            process = subprocess.Popen(
+                command, env=os.environ | {"NUMBA_CACHE_DIR": f"{folder}/cache"}, stdout=subprocess.DEVNULL
+            )
+            _, _, usage = os.wait4(process.pid, 0)
+            table.add_row(name, f"{time.perf_counter() - begin:.2f} s", f"{memory(usage):,.0f} MB")
+    Console().print(table)
+
+
+def memory(usage: resource.struct_rusage) -> float:
+    """Peak memory in MB (10^6 bytes)."""
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+
+
+if __name__ == "__main__":
+    tyro.extras.subcommand_cli_from_dict({"circuits": circuits, "learning": learning, "start": start})
