@@ -97,15 +97,12 @@ def _train(arguments: Sequence[str]) -> None:
     name, system = _system("train", arguments)
     options: Train[Any] = _parse(Train[system.Config], f"train {name}", arguments[1:])  # type: ignore[name-defined]
 
-    import torch
-
     from hpcqrl.journal import Journal
     from hpcqrl.parallel.agents import Refused, errors_end_all, library, start
     from hpcqrl.progress import Progress
     from hpcqrl.results.recorder import Recorder
     from hpcqrl.results.schema import EPISODE
 
-    torch.set_num_threads(1)
     config = options.system
     try:
         agents = start()

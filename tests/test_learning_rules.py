@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hpcqrl.rl.exploration import sample_softmax
-from hpcqrl.rl.losses import mean_entropy, reinforce_loss
+from hpcqrl.rl.losses import entropy_gradient, reinforce_gradient
 from hpcqrl.rl.optimisers import Adam, clip_norm
 from hpcqrl.rl.returns import discounted_returns, standardised
 
@@ -23,14 +23,16 @@ def test_standardised_returns():
     assert standardised(np.array([4.2])).tolist() == [0.0]
 
 
-def test_losses_are_those_of_torchs_distributions():
+def test_loss_gradients_are_autograds():
     generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(6, 3, generator=generator)
-    actions, returns = torch.tensor([0, 1, 2, 2, 1, 0]), torch.randn(6, generator=generator)
+    logits = torch.randn(6, 3, generator=generator, dtype=torch.float64, requires_grad=True)
+    actions, returns = torch.tensor([0, 1, 2, 2, 1, 0]), torch.randn(6, generator=generator, dtype=torch.float64)
     policy = torch.distributions.Categorical(logits=logits)
-    expected = -sum(policy.log_prob(actions)[t] * returns[t] for t in range(6))
-    assert reinforce_loss(logits, actions, returns).item() == pytest.approx(expected.item(), abs=1e-5)
-    assert mean_entropy(logits).item() == pytest.approx(policy.entropy().mean().item(), abs=1e-6)
+    (reinforce,) = torch.autograd.grad(-(policy.log_prob(actions) * returns).sum(), logits, retain_graph=True)
+    (entropy,) = torch.autograd.grad(policy.entropy().mean(), logits)
+    arrays = logits.detach().numpy(), actions.numpy(), returns.numpy()
+    assert np.allclose(reinforce_gradient(*arrays), reinforce, atol=1e-12)
+    assert np.allclose(entropy_gradient(arrays[0]), entropy, atol=1e-12)
 
 
 def test_adam_is_torchs_over_a_thousand_steps():

@@ -41,13 +41,13 @@ def test_a_recorded_circuit_is_the_one_that_pennylane_sees():
     assert all(gate.parameters == tuple(op.parameters) for gate, op in zip(recorded, operations, strict=True))
 
 
-def test_native_circuits_do_not_load_pennylane():
+def test_native_circuits_load_neither_pennylane_nor_torch():
     script = (
         "import sys, numpy as np\n"
         "from hpcqrl.quantum.circuits import variational\n"
-        "from hpcqrl.quantum.qpu import make_qpu\n"
-        "make_qpu(variational()).simulator(True).run(np.zeros((1, 16)), np.zeros((2, 8, 3)))\n"
-        "sys.exit('pennylane' in sys.modules)"
+        "from hpcqrl.quantum.devices import make_device\n"
+        "make_device(variational()).expval(np.zeros((1, 16)), np.zeros((2, 8, 3)))\n"
+        "sys.exit('pennylane' in sys.modules or 'torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 

@@ -54,7 +54,7 @@ def side_by_side(tasks: dict[str, Task], seconds: float, rounds: int = 5) -> dic
 def forward_tasks(circuit: Circuit) -> dict[str, Task]:
     """<Z> of every qubit for one sample, without gradient."""
     angles, weights = torch.randn(1, circuit.n_angles), torch.randn(circuit.weights)
-    simulator = make_qpu(circuit).simulator(True)  # type: ignore[attr-defined]
+    simulator = make_qpu(circuit).device.simulator(True)  # type: ignore[attr-defined]
     arrays = angles.numpy().astype(np.float64), weights.numpy().astype(np.float64)
     tasks: dict[str, Task] = {"hpcqrl, NumPy": lambda: simulator.run(*arrays)}
     for label, name in (
@@ -80,7 +80,7 @@ def gradient_tasks(circuit: Circuit, samples: int) -> dict[str, Task]:
     """<Z> of every qubit, and the gradient of their sum in all angles and weights."""
     angles = torch.randn(samples, circuit.n_angles, requires_grad=True)
     weights = torch.randn(circuit.weights, requires_grad=True)
-    simulator = make_qpu(circuit).simulator(True)  # type: ignore[attr-defined]
+    simulator = make_qpu(circuit).device.simulator(True)  # type: ignore[attr-defined]
     arrays = (angles.detach().numpy().astype(np.float64), weights.detach().numpy().astype(np.float64))
     ones = np.ones((samples, circuit.qubits), np.float32)
 
@@ -142,7 +142,7 @@ def others(circuit: Circuit, angles: np.ndarray, weights: np.ndarray) -> dict[st
         built.update_quantum_state(state)
         return [observable.get_expectation_value(state) for observable in observables]
 
-    assert np.allclose(task(), make_qpu(circuit).simulator(True).run(angles[None], weights)[0], atol=1e-5)  # type: ignore
+    assert np.allclose(task(), make_qpu(circuit).device.simulator(True).run(angles[None], weights)[0], atol=1e-5)  # type: ignore
     return {"qulacs": task}
 
 
@@ -197,7 +197,7 @@ def learning(
 ) -> None:
     """Train all models of Dist-QTRL's Table I and print the mean return of the last 500 episodes beside the paper's.
 
-    episodes: of each agent. rows: only these lines of the table, counted from 0. Runs that are complete are not repeated.
+    episodes: of each agent. rows: only these lines of the table, counted from 0. A complete run is not repeated.
     """
     table = Table(title=f"Dist-QTRL, MiniGrid-Empty-5x5, {episodes:,} episodes of each agent, {seeds} seeds")
     for heading in ("model", "paper", "last 500 episodes", "episodes 2500-3000", "seconds"):

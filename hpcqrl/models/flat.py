@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
+Floats = NDArray[np.floating]
 Layout = Mapping[str, tuple[int, ...]]  # name -> shape, in order
 
 
@@ -15,17 +15,16 @@ def size(layout: Layout) -> int:
     return sum(math.prod(shape) for shape in layout.values())
 
 
-def split(layout: Layout, flat: Tensor) -> dict[str, Tensor]:
-    """The named parts of a flat tensor, as views."""
-    parts = flat.split([math.prod(shape) for shape in layout.values()])
-    return {name: part.view(shape) for (name, shape), part in zip(layout.items(), parts, strict=True)}
-
-
-def split_array(layout: Layout, flat: NDArray[np.floating]) -> dict[str, NDArray[np.floating]]:
+def split(layout: Layout, flat: Floats) -> dict[str, Floats]:
     """The named parts of a flat array, as views."""
     ends = np.cumsum([math.prod(shape) for shape in layout.values()])[:-1]
     parts = np.split(flat, ends)
     return {name: part.reshape(shape) for (name, shape), part in zip(layout.items(), parts, strict=True)}
+
+
+def join(layout: Layout, parts: Mapping[str, Floats]) -> Floats:
+    """The flat array of named parts, in the layout's order."""
+    return np.concatenate([parts[name].reshape(-1) for name in layout])
 
 
 def linear(name: str, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:

@@ -1,8 +1,9 @@
 """The classical policy network: observation -> ReLU hidden layer -> softmax over actions."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from hpcqrl.models import flat
 
@@ -20,37 +21,43 @@ class Policy:
         self.layout = flat.linear("hidden", observation, hidden) | flat.linear("output", hidden, actions)
         self.size = flat.size(self.layout)
 
-    def initial(self, random: np.random.Generator) -> NDArray[np.float64]:
+    def initial(self, random: np.random.Generator) -> Floats:
         """Starting parameters, flat [size]."""
         observation, hidden, actions = self.sizes
         first = flat.initial_linear(observation, hidden, random)
         return np.concatenate([first, flat.initial_linear(hidden, actions, random)])
 
-    def generate(self, theta: Tensor) -> Tensor:
-        """The policy trained directly is its own generator."""
-        return theta
+    def generate(self, theta: Floats) -> tuple[Floats, Callable[[Floats], Floats]]:
+        """The policy trained directly is its own generator: see QuantumTrainGenerator.generate."""
+        return theta, lambda gradient: gradient
 
-    def logits(self, parameters: Tensor, observation_t: Tensor) -> Tensor:
-        """Logits [T, actions] of observations [T, observation]; differentiable in parameters [size]."""
+    def logits(self, parameters: Floats, observation: Floats) -> Floats:
+        """Logits [..., actions] of observations [..., observation], in the precision of the parameters [size]."""
         part = flat.split(self.layout, parameters)
-        hidden_t = (observation_t @ part["hidden.weight"].T + part["hidden.bias"]).relu()
-        return hidden_t @ part["output.weight"].T + part["output.bias"]
+        return self._hidden(part, observation) @ part["output.weight"].T + part["output.bias"]
 
-    def acting(self, parameters: Floats) -> "Acting":
-        """The network for acting in an episode: plain classical inference."""
-        return Acting(*flat.split_array(self.layout, parameters).values())
+    def acting(self, parameters: Floats) -> Callable[[Floats], Floats]:
+        """Observation to logits with these parameters fixed, in float32: two small matrix products a step."""
+        part = flat.split(self.layout, parameters.astype(np.float32))
+        hidden_weight, hidden_bias, weight, bias = part.values()
 
+        def logits(observation: Floats) -> Floats:
+            return weight @ np.maximum(hidden_weight @ observation + hidden_bias, 0.0) + bias
 
-class Acting:
-    """A policy network with fixed parameters; calling it costs two small matrix products."""
+        return logits
 
-    def __init__(self, hidden_weight: Floats, hidden_bias: Floats, output_weight: Floats, output_bias: Floats) -> None:
-        self.hidden_weight, self.hidden_bias = hidden_weight, hidden_bias
-        self.output_weight, self.output_bias = output_weight, output_bias
+    def gradient(self, parameters: Floats, observation_t: Floats, logit_gradient_t: Floats) -> Floats:
+        """Gradient in the parameters, flat [size], from that in the logits [T, actions]."""
+        part = flat.split(self.layout, parameters)
+        hidden_t = self._hidden(part, observation_t)
+        hidden_gradient_t = (logit_gradient_t @ part["output.weight"]) * (hidden_t > 0.0)
+        gradients = {
+            "hidden.weight": hidden_gradient_t.T @ observation_t,
+            "hidden.bias": hidden_gradient_t.sum(0),
+            "output.weight": logit_gradient_t.T @ hidden_t,
+            "output.bias": logit_gradient_t.sum(0),
+        }
+        return flat.join(self.layout, gradients)
 
-    def __call__(self, observation: Floats) -> Floats:
-        """Logits [actions] of one observation."""
-        hidden = self.hidden_weight @ observation
-        hidden += self.hidden_bias
-        np.maximum(hidden, 0.0, out=hidden)
-        return self.output_weight @ hidden + self.output_bias
+    def _hidden(self, part: dict[str, Floats], observation: Floats) -> Floats:
+        return np.maximum(observation @ part["hidden.weight"].T + part["hidden.bias"], 0.0)

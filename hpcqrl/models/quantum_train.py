@@ -1,16 +1,18 @@
 """Quantum-Train: a circuit and a small mapping network that together generate a policy network's parameters."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from hpcqrl.models import flat
 from hpcqrl.quantum.circuits import quantum_train
-from hpcqrl.quantum.qpu import Qpu, make_qpu
+from hpcqrl.quantum.devices import make_device
+
+Floats = NDArray[np.floating]
+
+_NO_ANGLES = np.zeros((1, 0))
 
 
 class QuantumTrainGenerator:
@@ -28,36 +30,64 @@ class QuantumTrainGenerator:
         self.k = k
         self.qubits = max(2, math.ceil(math.log2(k)))
         self.circuit = quantum_train(self.qubits, layers)
-        self.qpu: Qpu = make_qpu(self.circuit, qpu, shots, seed)
+        self.device = make_device(self.circuit, qpu, shots, seed)
         self.mapping_sizes = [self.qubits + 1, *mapping, 1]
         self.layout: dict[str, tuple[int, ...]] = {"circuit": self.circuit.weights}
-        for number, (inputs, outputs) in enumerate(zip(self.mapping_sizes, self.mapping_sizes[1:], strict=False)):
+        for number, (inputs, outputs) in enumerate(self._layers()):
             self.layout |= flat.linear(f"mapping.{number}", inputs, outputs)
         self.size = flat.size(self.layout)
         place = np.arange(self.qubits - 1, -1, -1)
-        bits = np.arange(k)[:, None] >> place & 1
-        self._bits = torch.from_numpy((2 * bits - 1).astype(np.float32))
+        self._bits = 2.0 * (np.arange(k)[:, None] >> place & 1) - 1.0
 
-    def initial(self, random: np.random.Generator) -> NDArray[np.float64]:
+    def _layers(self) -> list[tuple[int, int]]:
+        return list(zip(self.mapping_sizes, self.mapping_sizes[1:], strict=False))
+
+    def initial(self, random: np.random.Generator) -> Floats:
         """Starting parameters, flat [size]: angles uniform in (-pi, pi), layers as torch's."""
         parts = [random.uniform(-math.pi, math.pi, self.circuit.n_weights)]
-        for inputs, outputs in zip(self.mapping_sizes, self.mapping_sizes[1:], strict=False):
+        for inputs, outputs in self._layers():
             parts.append(flat.initial_linear(inputs, outputs, random))
         return np.concatenate(parts)
 
-    def generate(self, theta: Tensor) -> Tensor:
-        """The k network parameters, float32, differentiable in theta [size]."""
+    def generate(self, theta: Floats) -> tuple[Floats, Callable[[Floats], Floats]]:
+        """The k network parameters, float64, and eq. 4 as a function: from a gradient in them [k] to that in theta."""
         part = flat.split(self.layout, theta)
-        probability = self.qpu.probs(torch.zeros(1, 0), part["circuit"], self.k)[0]
-        x = torch.tanh(0.1 * 2 ** (self.qubits - 1) * probability)
-        weight, bias = self._mapping(part)
-        generated = self._bits @ weight[:-1] + (x - x.mean()) * weight[-1] + bias
-        return generated - generated.mean()
+        probability, circuit_pullback = self.device.probs_vjp(_NO_ANGLES, part["circuit"], self.k)
+        scale = 0.1 * 2.0 ** (self.qubits - 1)
+        x = np.tanh(scale * probability[0].astype(np.float64))
+        centred = x - x.mean()
+        weight, bias = self._mapping_before(part, len(self._layers()))
+        generated = self._bits @ weight[0, :-1] + centred * weight[0, -1] + bias
 
-    def _mapping(self, part: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """All layers as one: they are affine, so multiplying them first spares k passes through each of them."""
-        weight, bias = part["mapping.0.weight"], part["mapping.0.bias"]
-        for number in range(1, len(self.mapping_sizes) - 1):
-            layer = part[f"mapping.{number}.weight"]
-            weight, bias = layer @ weight, layer @ bias + part[f"mapping.{number}.bias"]
-        return weight[0], bias
+        def pullback(gradient: Floats) -> Floats:
+            gradient = gradient - gradient.mean()
+            x_gradient = weight[0, -1] * gradient
+            probability_gradient = scale * (1.0 - x * x) * (x_gradient - x_gradient.mean())
+            _, circuit_gradient = circuit_pullback(probability_gradient[None])
+            weight_gradient = np.append(gradient @ self._bits, gradient @ centred)[None]
+            mapping = self._mapping_gradients(part, weight_gradient, gradient.sum())
+            return flat.join(self.layout, {"circuit": circuit_gradient} | mapping)
+
+        return generated - generated.mean(), pullback
+
+    def _mapping_before(self, part: dict[str, Floats], number: int) -> tuple[Floats, Floats]:
+        """Layers 0..number-1 as one: they are affine, so to multiply them first spares k passes through each."""
+        weight, bias = np.eye(self.mapping_sizes[0]), np.zeros(self.mapping_sizes[0])
+        for layer in range(number):
+            matrix = part[f"mapping.{layer}.weight"]
+            weight, bias = matrix @ weight, matrix @ bias + part[f"mapping.{layer}.bias"]
+        return weight, bias
+
+    def _mapping_gradients(
+        self, part: dict[str, Floats], weight_gradient: Floats, bias_gradient: float
+    ) -> dict[str, Floats]:
+        """From the gradients in all layers as one, [1, n+1] and a number, to those in each layer."""
+        gradients: dict[str, Floats] = {}
+        later = np.ones((1, 1))
+        for layer in reversed(range(len(self._layers()))):
+            weight, bias = self._mapping_before(part, layer)
+            inner = weight_gradient @ weight.T + bias_gradient * bias
+            gradients[f"mapping.{layer}.weight"] = later.T @ inner
+            gradients[f"mapping.{layer}.bias"] = bias_gradient * later[0]
+            later = later @ part[f"mapping.{layer}.weight"]
+        return gradients

@@ -1,19 +1,30 @@
-"""Losses, differentiable in the networks' outputs."""
+"""Losses of a softmax policy, as their gradients in its logits: closed forms, one line each."""
 
-from torch import Tensor
-from torch.nn.functional import log_softmax
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
 
 
-def reinforce_loss(logits_t: Tensor, action_t: Tensor, return_t: Tensor) -> Tensor:
-    """-sum over t of log pi(a_t|s_t) G_t; logits [T, actions], the others [T].
+def log_softmax(logits_t: Floats) -> Floats:
+    """log pi(.|s_t); [T, actions] to [T, actions]."""
+    shifted_t = logits_t - logits_t.max(axis=1, keepdims=True)
+    return shifted_t - np.log(np.exp(shifted_t).sum(axis=1, keepdims=True))
+
+
+def reinforce_gradient(logits_t: Floats, action_t: NDArray[np.integer], return_t: Floats) -> Floats:
+    """Gradient in the logits [T, actions] of -sum over t of log pi(a_t|s_t) G_t: (pi - 1 at a_t) G_t.
 
     Source: Dist-QTRL, eq. 2, times |tau|.
     """
-    log_policy_t = log_softmax(logits_t, dim=1)
-    return -(log_policy_t.gather(1, action_t[:, None])[:, 0] * return_t).sum()
+    gradient_t = np.exp(log_softmax(logits_t))
+    gradient_t[np.arange(len(action_t)), action_t] -= 1.0
+    return gradient_t * return_t[:, None]
 
 
-def mean_entropy(logits_t: Tensor) -> Tensor:
-    """The mean over t of the policy's entropy H(pi(.|s_t)), in nats; logits [T, actions]."""
-    log_policy_t = log_softmax(logits_t, dim=1)
-    return -(log_policy_t.exp() * log_policy_t).sum(1).mean()
+def entropy_gradient(logits_t: Floats) -> Floats:
+    """Gradient in the logits [T, actions] of the mean over t of the entropy H(pi(.|s_t)): -pi (log pi + H) / T."""
+    log_policy_t = log_softmax(logits_t)
+    policy_t = np.exp(log_policy_t)
+    entropy_t = -(policy_t * log_policy_t).sum(axis=1, keepdims=True)
+    return -policy_t * (log_policy_t + entropy_t) / len(logits_t)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from hpcqrl.checks import at_least, positive, within
@@ -18,7 +17,7 @@ from hpcqrl.models import flat
 from hpcqrl.models.policy import Policy
 from hpcqrl.models.quantum_train import QuantumTrainGenerator
 from hpcqrl.rl.exploration import sample_softmax
-from hpcqrl.rl.losses import mean_entropy, reinforce_loss
+from hpcqrl.rl.losses import entropy_gradient, reinforce_gradient
 from hpcqrl.rl.optimisers import Adam, clip_norm
 from hpcqrl.rl.returns import discounted_returns, standardised
 
@@ -107,18 +106,16 @@ class Agent:
 
     def gradient(self, theta: Floats) -> tuple[Floats, Floats]:
         """IV.B.1-4: the gradient, in theta, of the loss on one episode; and that episode's rewards."""
-        theta_tensor = torch.tensor(theta, dtype=torch.float32, requires_grad=True)
-        policy_parameters = self.model.generate(theta_tensor)  # once; acting is classical inference
-        acting = self.policy.acting(policy_parameters.detach().numpy())
-        observation_t, action_t, reward_t = self.episode(acting)
+        policy_parameters, pullback = self.model.generate(theta)  # once; acting is classical inference
+        observation_t, action_t, reward_t = self.episode(self.policy.acting(policy_parameters))
         return_t = standardised(discounted_returns(reward_t, self.config.discount))
-        logits_t = self.policy.logits(policy_parameters, torch.from_numpy(observation_t))
-        loss = reinforce_loss(logits_t, torch.from_numpy(action_t), torch.from_numpy(return_t.astype(np.float32)))
+        logits_t = self.policy.logits(policy_parameters, observation_t)
+        logit_gradient_t = reinforce_gradient(logits_t, action_t, return_t)  # eq. 2
         if self.config.loss == "mean":
-            loss = loss / len(reward_t)
-        loss = loss - self.config.entropy_weight * mean_entropy(logits_t)
-        (gradient,) = torch.autograd.grad(loss, theta_tensor)
-        return gradient.numpy().astype(np.float64), reward_t
+            logit_gradient_t /= len(reward_t)
+        logit_gradient_t -= self.config.entropy_weight * entropy_gradient(logits_t)
+        policy_gradient = self.policy.gradient(policy_parameters, observation_t, logit_gradient_t)
+        return pullback(policy_gradient), reward_t  # eq. 4
 
 
 def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Floats]:
@@ -133,4 +130,4 @@ def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Float
         optimiser.step(theta, gradient)
         if update % 100 == 99:
             agents.check_equal(theta, f"theta after update {update + 1}")
-    return flat.split_array(agent.model.layout, theta)
+    return flat.split(agent.model.layout, theta)

@@ -1,0 +1,100 @@
+"""What an agent holds: a circuit on a quantum processing unit, NumPy in and NumPy out, with its gradients.
+
+`x_vjp` returns the value of `x` and a function that turns a cotangent of it into gradients in angles and weights.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpcqrl.quantum.simulator import Simulator
+from hpcqrl.quantum.trace import Circuit
+
+NATIVE = "native"
+
+Floats = NDArray[np.floating]
+Pullback = Callable[[Floats], tuple[Floats, Floats]]
+
+
+class Device(Protocol):
+    """A circuit somewhere to run. angles [samples, n_angles] and weights (circuit.weights) in radians."""
+
+    circuit: Circuit
+
+    def expval(self, angles: Floats, weights: Floats) -> Floats:
+        """Expectation values of Z on every qubit, [samples, qubits]."""
+
+    def probs(self, angles: Floats, weights: Floats, first: int | None = None) -> Floats:
+        """Probabilities of the `first` basis states (all of them), qubit 0 most significant, [samples, first]."""
+
+    def sample(self, angles: Floats, weights: Floats, shots: int) -> NDArray[np.uint8]:
+        """Measured bits [samples, shots, qubits]: one measurement of all qubits a shot."""
+
+    def expval_vjp(self, angles: Floats, weights: Floats) -> tuple[Floats, Pullback]:
+        """`expval` and its pullback."""
+
+    def probs_vjp(self, angles: Floats, weights: Floats, first: int | None = None) -> tuple[Floats, Pullback]:
+        """`probs` and its pullback."""
+
+
+def make_device(
+    circuit: Circuit, name: str = NATIVE, shots: int | None = None, seed: int = 0, **options: Any
+) -> Device:
+    """A device by name: "native", or any of PennyLane's ("lightning.qubit", "default.mixed", "lightning.gpu", ...).
+
+    shots: measurements per expectation value or probability; None: exact. Raises ValueError if there is no such device.
+    """
+    if shots is not None and shots < 1:
+        raise ValueError(f"shots must be at least 1, not {shots}")
+    if name == NATIVE:
+        return NativeDevice(circuit, shots, seed, **options)
+    from hpcqrl.quantum.pennylane_device import PennyLaneDevice
+
+    return PennyLaneDevice(circuit, name, shots, seed, **options)
+
+
+class NativeDevice:
+    """The native kernels.
+
+    With shots, values are estimated from measured bits, while gradients stay exact: they are what the parameter-shift
+    estimator of a real device gives on average, without its noise. (A PennyLane device has that noise too.)
+    """
+
+    def __init__(self, circuit: Circuit, shots: int | None = None, seed: int = 0, dtype: Any = np.float32) -> None:
+        self.circuit, self.shots, self.dtype = circuit, shots, dtype
+        self._random = np.random.default_rng(seed)
+        self._simulators: dict[bool, Simulator] = {}
+
+    def simulator(self, expval: bool) -> Simulator:
+        """The circuit's simulator, for expectation values or for probabilities and samples."""
+        if expval not in self._simulators:
+            self._simulators[expval] = Simulator(self.circuit, expval, self.dtype)
+        return self._simulators[expval]
+
+    def expval(self, angles: Floats, weights: Floats) -> Floats:
+        if self.shots is None:
+            return self.simulator(True).run(angles, weights)
+        bits = self.sample(angles, weights, self.shots)
+        return 1.0 - 2.0 * bits.mean(axis=1, dtype=self.dtype)
+
+    def probs(self, angles: Floats, weights: Floats, first: int | None = None) -> Floats:
+        if self.shots is None:
+            return self.simulator(False).run(angles, weights, first)
+        states = self.sample(angles, weights, self.shots) @ (1 << np.arange(self.circuit.qubits)[::-1])
+        counts = [np.bincount(row, minlength=1 << self.circuit.qubits)[:first] for row in states]
+        return np.array(counts, self.dtype) / self.shots
+
+    def sample(self, angles: Floats, weights: Floats, shots: int) -> NDArray[np.uint8]:
+        return self.simulator(False).sample(angles, weights, shots, self._random)
+
+    def expval_vjp(self, angles: Floats, weights: Floats) -> tuple[Floats, Pullback]:
+        exact, states = self.simulator(True).run_for_gradient(angles, weights)
+        value = exact if self.shots is None else self.expval(angles, weights)
+        return value, lambda cotangent: self.simulator(True).gradient(angles, weights, states, cotangent)
+
+    def probs_vjp(self, angles: Floats, weights: Floats, first: int | None = None) -> tuple[Floats, Pullback]:
+        exact, states = self.simulator(False).run_for_gradient(angles, weights, first)
+        value = exact if self.shots is None else self.probs(angles, weights, first)
+        return value, lambda cotangent: self.simulator(False).gradient(angles, weights, states, cotangent)

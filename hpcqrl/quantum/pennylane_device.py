@@ -1,0 +1,113 @@
+"""The same circuits on any PennyLane device: other simulators, GPUs, noise, hardware."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pennylane as qml
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from torch import Tensor
+
+from hpcqrl.quantum.trace import Circuit
+
+Floats = NDArray[np.floating]
+Pullback = Callable[[Floats], tuple[Floats, Floats]]
+
+
+class PennyLaneDevice:
+    """A PennyLane device by name; gradients by its adjoint method, backpropagation or parameter shift. All float64."""
+
+    def __init__(self, circuit: Circuit, name: str, shots: int | None = None, seed: int = 0) -> None:
+        self.circuit, self.shots = circuit, shots
+        try:
+            self._device = qml.device(name, wires=circuit.qubits)
+        except Exception as error:  # each plugin raises what it likes
+            raise ValueError(f"no PennyLane device {name!r} on this machine: {error}") from error
+        np.random.seed(seed % 2**32)  # PennyLane's devices draw their shots from here
+        if shots is not None:
+            self._method = "parameter-shift"
+        elif name.startswith("lightning"):
+            self._method = "adjoint"
+        elif name.startswith("default."):
+            self._method = "backprop"
+        else:
+            self._method = "best"
+
+    def expval(self, angles: Floats, weights: Floats) -> Floats:
+        return self._run(self._expvals, *_tensors(angles, weights), None).numpy()
+
+    def probs(self, angles: Floats, weights: Floats, first: int | None = None) -> Floats:
+        return self._run(self._all_probs, *_tensors(angles, weights), None).numpy()[:, :first]
+
+    def sample(self, angles: Floats, weights: Floats, shots: int) -> NDArray[np.uint8]:
+        node = self._node(lambda: qml.sample(wires=range(self.circuit.qubits)), shots=shots, diff_method=None)
+        return np.stack([np.reshape(node(row, weights), (shots, -1)) for row in angles]).astype(np.uint8)
+
+    def expval_vjp(self, angles: Floats, weights: Floats) -> tuple[Floats, Pullback]:
+        return self._vjp(self._expvals, angles, weights)
+
+    def probs_vjp(self, angles: Floats, weights: Floats, first: int | None = None) -> tuple[Floats, Pullback]:
+        """Lightning's adjoint method knows no gradient of probabilities, but their vector-Jacobian product is the
+        gradient of one diagonal observable, which it does know: one pass instead of hundreds of shifted circuits.
+        """
+        states = 1 << self.circuit.qubits
+
+        def whole(cotangent: Floats) -> Floats:
+            return np.pad(cotangent.astype(np.float64), ((0, 0), (0, states - cotangent.shape[1])))
+
+        if self._method != "adjoint":
+            value, pullback = self._vjp(self._all_probs, angles, weights)
+            return value[:, :first], lambda cotangent: pullback(whole(cotangent))
+
+        def pullback_of_observables(cotangent: Floats) -> tuple[Floats, Floats]:
+            rows = []
+            for row, diagonal in zip(angles, whole(cotangent), strict=True):
+                matrix = csr_matrix((diagonal, (np.arange(states), np.arange(states))))
+                observable = qml.SparseHamiltonian(matrix, wires=range(self.circuit.qubits))
+                _, pullback = self._vjp(partial(qml.expval, observable), row[None], weights)
+                rows.append(pullback(np.ones(1)))
+            return np.concatenate([angle for angle, _ in rows]), np.sum([weight for _, weight in rows], axis=0)
+
+        return self.probs(angles, weights, first), pullback_of_observables
+
+    def _expvals(self) -> list[Any]:
+        return [qml.expval(qml.PauliZ(q)) for q in range(self.circuit.qubits)]
+
+    def _all_probs(self) -> Any:
+        return qml.probs(wires=range(self.circuit.qubits))
+
+    def _node(self, measure: Callable[[], Any], **options: Any) -> Any:
+        def run(angles: Any, weights: Any) -> Any:
+            self.circuit.function(angles, weights)
+            return measure()
+
+        return qml.QNode(run, self._device, **options)
+
+    def _run(self, measure: Callable[[], Any], angles: Tensor, weights: Tensor, method: str | None) -> Tensor:
+        node = self._node(measure, interface="torch", diff_method=method, shots=self.shots)
+        rows = [node(row, weights) for row in angles]
+        return torch.stack([torch.stack(row) if isinstance(row, list | tuple) else row for row in rows]).double()
+
+    def _vjp(self, measure: Callable[[], Any], angles: Floats, weights: Floats) -> tuple[Floats, Pullback]:
+        tensors = _tensors(angles, weights)
+        wanted = [tensor.requires_grad_() for tensor in tensors if tensor.numel()]
+        with torch.enable_grad():
+            value = self._run(measure, *tensors, self._method)
+
+        def pullback(cotangent: Floats) -> tuple[Floats, Floats]:
+            found = torch.autograd.grad(value, wanted, torch.as_tensor(cotangent).to(value.dtype), allow_unused=True)
+            gradients = dict(zip(map(id, wanted), found, strict=True))
+            first, second = (gradients.get(id(tensor)) for tensor in tensors)
+            return (
+                np.zeros(angles.shape) if first is None else first.numpy(),
+                np.zeros(weights.shape) if second is None else second.numpy(),
+            )
+
+        return value.detach().numpy(), pullback
+
+
+def _tensors(angles: Floats, weights: Floats) -> tuple[Tensor, Tensor]:
+    return torch.tensor(angles, dtype=torch.float64), torch.tensor(weights, dtype=torch.float64)
