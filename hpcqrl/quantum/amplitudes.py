@@ -87,11 +87,11 @@ def apply_gate(state, bits, target, control, matrices, row):
 
 @jit
 def adjoint(matrices, row, result):
-    """Write the conjugate transposes of a row's two matrices into result[0]."""
+    """Write the conjugate transposes of a row's two matrices into the same row of `result`."""
     for branch in range(2):
         for entry, partner in ((0, 0), (2, 4), (4, 2), (6, 6)):
-            result[0, branch, entry] = matrices[row, branch, partner]
-            result[0, branch, entry + 1] = -matrices[row, branch, partner + 1]
+            result[row, branch, entry] = matrices[row, branch, partner]
+            result[row, branch, entry + 1] = -matrices[row, branch, partner + 1]
 
 
 @jit

@@ -128,7 +128,7 @@ def backward(
     lanes = np.empty((2, WIDTH_BITS + 1, WIDTH), states.dtype)
     bloch = np.empty((bits, 3), states.dtype)
     pull = np.empty((bits, 3), states.dtype)
-    back = np.empty((1, 2, 8), states.dtype)
+    back = np.empty((n_rows, 2, 8), states.dtype)
     overlap = np.empty((bits, 4), states.dtype)
     u = np.zeros((n_rows, 2, 4))
     psi, lam, spare = (
@@ -168,8 +168,8 @@ def backward(
                 psi, spare = spare, psi
                 continue
             adjoint(matrices, r, back)
-            apply_gate(lam, bits, rows[r, TARGET], rows[r, CONTROL], back, 0)
-            apply_gate(psi, bits, rows[r, TARGET], rows[r, CONTROL], back, 0)
+            apply_gate(lam, bits, rows[r, TARGET], rows[r, CONTROL], back, r)
+            apply_gate(psi, bits, rows[r, TARGET], rows[r, CONTROL], back, r)
             overlaps(lam, psi, bits, rows[r, TARGET], rows[r, CONTROL], u, r)
         product_state_adjoint(vectors, bits, lanes[0], lanes[1], spare, lam, overlap)
         for q in range(bits):
@@ -207,7 +207,10 @@ def _gradients(rows, slots, axis, cosine, sine, scale, parameter, varies, u, gra
 
 
 @jit
-def sample(states, uniforms, bits_out):
-    """Write bits_out [samples, shots, wires] for uniforms [samples, shots] in [0, 1), from `forward`'s last states."""
+def sample(states, uniforms, order, bits_out):
+    """Write bits_out [samples, shots, wires] from `forward`'s states, for uniforms [samples, shots] in [0, 1).
+
+    order [samples, shots] sorts each row of uniforms.
+    """
     for k in range(uniforms.shape[0]):
-        sample_bits(states[k], uniforms[k], bits_out.shape[2], bits_out[k])
+        sample_bits(states[k], uniforms[k], order[k], bits_out.shape[2], bits_out[k])

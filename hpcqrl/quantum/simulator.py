@@ -60,7 +60,7 @@ class Simulator:
             random.random(out=uniforms)
             one = angles[k : k + 1]
             kernels.forward(*self.program, one, weights, self._one_state, kernels.STATE, nothing)
-            kernels.sample(self._one_state, uniforms, bits[k : k + 1])
+            kernels.sample(self._one_state, uniforms, np.argsort(uniforms), bits[k : k + 1])
         return bits
 
 
