@@ -17,7 +17,7 @@ from hpcqrl import (
     __version__,
     one_thread,  # noqa: F401  (before NumPy and torch are imported)
 )
-from hpcqrl.parallel.launcher import launched_rank
+from hpcqrl.parallel.launcher import launched_rank, output_is_terminal
 
 SYSTEMS = {"dist-qtrl": "hpcqrl.systems.dist_qtrl"}
 
@@ -118,7 +118,7 @@ def _train(arguments: Sequence[str]) -> None:
                     recorder = cleanup.enter_context(Recorder(out, attributes, EPISODE, options.overwrite))
             if recorder is not None:
                 print(f"{name}: {agents.size} agents, {config.env}, results in {recorder.path}", flush=True)
-                progress = cleanup.enter_context(Progress(agents.size * config.episodes, name))
+                progress = cleanup.enter_context(Progress(agents.size * config.episodes, name, output_is_terminal()))
             journal = Journal(agents, recorder, progress)
             duration = journal.close(system.train(agent, agents, journal))
             if recorder is not None:

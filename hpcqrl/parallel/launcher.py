@@ -1,6 +1,8 @@
-"""What the environment says of the MPI launcher, known before MPI itself starts."""
+"""What can be known of the MPI launcher before MPI itself starts."""
 
 import os
+import sys
+from pathlib import Path
 
 _RANK = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
 _SIZE = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
@@ -33,3 +35,24 @@ def lonely(size: int) -> str | None:
         "launcher and library are of two MPI installations: use the mpiexec or srun --mpi=... that belongs to the "
         "library that `hpcqrl check` names"
     )
+
+
+_LAUNCHERS = ("mpiexec", "mpirun", "prterun", "orterun", "srun", "mpiexec.hydra")
+
+
+def output_is_terminal() -> bool:
+    """Whether what this process prints ends on a terminal: its launcher's does, which passes it on through a pipe.
+
+    (Open MPI's gives its ranks a terminal of their own, wherever its output goes.) Without a launcher, or with one on
+    another machine, it is this process's own output that counts.
+    """
+    pid = os.getppid()
+    try:
+        while pid > 1:
+            process = Path(f"/proc/{pid}")
+            if (process / "comm").read_text().strip() in _LAUNCHERS:
+                return os.readlink(process / "fd" / "1").startswith(("/dev/pts/", "/dev/tty"))
+            pid = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
+    except (OSError, ValueError, IndexError):
+        pass
+    return sys.stdout.isatty()
