@@ -107,9 +107,9 @@ def _train(arguments: Sequence[str]) -> None:
     try:
         agents = start()
         with errors_end_all(agents), ExitStack() as cleanup:
-            _compile_kernels(agents, config)
             with agents.together():
                 agent = system.Agent(config, agents.rank)
+            _compile_kernels(agents, config)
             recorder, progress = None, None
             with agents.together():
                 if agents.rank == 0:

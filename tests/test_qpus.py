@@ -72,8 +72,9 @@ def test_a_certain_outcome_is_always_sampled():
     assert not bits.any()
 
 
-def test_same_seed_same_shots():
-    first, second, other = (make_qpu(CIRCUIT, shots=100, seed=seed).expval(*tensors()) for seed in (3, 3, 4))
+@pytest.mark.parametrize("name", ["native", "lightning.qubit", "default.mixed"])
+def test_same_seed_same_shots(name):
+    first, second, other = (make_qpu(CIRCUIT, name, 100, seed).expval(*tensors()) for seed in (3, 3, 4))
     assert torch.equal(first, second) and not torch.equal(first, other)
 
 

@@ -95,7 +95,19 @@ def gradient_tasks(circuit: Circuit, samples: int) -> dict[str, Task]:
         ("default.qubit", "default.qubit"),
     ):
         tasks[label] = with_gradient(make_qpu(circuit, name), "expval", (angles, weights))
-    return tasks
+    return tasks | {"default.qubit, batched": batched_default_qubit(circuit, angles, weights)}
+
+
+def batched_default_qubit(circuit: Circuit, angles: torch.Tensor, weights: torch.Tensor) -> Task:
+    """The same by PennyLane's parameter broadcasting: all samples in one execution, as its documentation advises."""
+    import pennylane as qml
+
+    def run(angles: torch.Tensor, weights: torch.Tensor) -> list[object]:
+        circuit.function(angles, weights)
+        return [qml.expval(qml.PauliZ(q)) for q in range(circuit.qubits)]
+
+    node = qml.QNode(run, qml.device("default.qubit", wires=circuit.qubits), interface="torch", diff_method="backprop")
+    return lambda: torch.autograd.grad(torch.stack(node(angles.T, weights)).sum(), (angles, weights))
 
 
 def with_gradient(qpu: object, measure: str, inputs: tuple[torch.Tensor, ...], *options: int) -> Task:

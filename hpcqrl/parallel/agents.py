@@ -132,7 +132,9 @@ def errors_end_all(agents: Agents) -> Iterator[None]:
         raise  # on all ranks alike
     except (Exception, KeyboardInterrupt) as error:
         time.sleep(min(0.05 * agents.rank, 2.0))
-        if isinstance(error, ValueError | OSError):
+        if isinstance(error, KeyboardInterrupt):
+            print("hpcqrl: interrupted", file=sys.stderr)
+        elif isinstance(error, ValueError | OSError):
             print(f"hpcqrl: rank {agents.rank}: {error}", file=sys.stderr)
         else:
             traceback.print_exc()

@@ -33,6 +33,7 @@ if not _settings.CACHE_DIR:  # NUMBA_CACHE_DIR, where the user set it
     _settings.CACHE_DIR = str(_cache_folder())
 
 jit: Any = partial(numba.njit, cache=True)
+inlined: Any = partial(numba.njit, cache=True, forceinline=True)  # passing five arrays costs more than small work does
 
 
 def cached() -> bool:

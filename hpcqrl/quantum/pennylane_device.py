@@ -23,10 +23,9 @@ class PennyLaneDevice:
     def __init__(self, circuit: Circuit, name: str, shots: int | None = None, seed: int = 0) -> None:
         self.circuit, self.shots = circuit, shots
         try:
-            self._device = qml.device(name, wires=circuit.qubits)
+            self._device = _make(name, circuit.qubits, seed % 2**32)
         except Exception as error:  # each plugin raises what it likes
             raise ValueError(f"no PennyLane device {name!r} on this machine: {error}") from error
-        np.random.seed(seed % 2**32)  # PennyLane's devices draw their shots from here
         if shots is not None:
             self._method = "parameter-shift"
         elif name.startswith("lightning"):
@@ -107,6 +106,14 @@ class PennyLaneDevice:
             )
 
         return value.detach().numpy(), pullback
+
+
+def _make(name: str, wires: int, seed: int) -> Any:
+    try:
+        return qml.device(name, wires=wires, seed=seed)
+    except TypeError:  # a device that takes no seed: hardware draws its own shots, older simulators draw NumPy's
+        np.random.seed(seed)
+        return qml.device(name, wires=wires)
 
 
 def _tensors(angles: Floats, weights: Floats) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from hpcqrl.quantum.jit import jit
+from hpcqrl.quantum.jit import inlined, jit
 
 X, Y, Z, PHASE = 0, 1, 2, 3
 
@@ -66,7 +66,7 @@ def half_angle_sines(axis, scale, offset, parameter, values, start, stop, cosine
         cosine[slot] = (s if odd else c) * (1.0 if quadrant == 0 or quadrant == 3 else -1.0)
 
 
-@jit
+@inlined
 def chain_quaternion(slots, start, stop, axis, cosine, sine):
     """(w, x, y, z, p, q): the chain's matrix is (p + iq) (w - i (x X + y Y + z Z)); the first slot acts first."""
     w, x, y, z = 1.0, 0.0, 0.0, 0.0
@@ -96,7 +96,7 @@ def chain_quaternion(slots, start, stop, axis, cosine, sine):
     return w, x, y, z, p, q
 
 
-@jit
+@inlined
 def chain_matrix(slots, start, stop, axis, cosine, sine, matrices, row, branch):
     """Write matrices[row, branch] = re, im of the entries 00, 01, 10, 11 of the chain's matrix.
 
@@ -109,7 +109,7 @@ def chain_matrix(slots, start, stop, axis, cosine, sine, matrices, row, branch):
     matrices[row, branch, 6], matrices[row, branch, 7] = p * w - q * z, q * w + p * z
 
 
-@jit
+@inlined
 def chain_gradient(slots, start, stop, axis, cosine, sine, scale, parameter, u, row, branch, gradient):
     """Add the gradient of every parameter in the chain.
 
