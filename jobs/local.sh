@@ -17,5 +17,5 @@ fi
 if [ $# -gt 0 ]; then
     exec .venv/bin/mpiexec -n "$ranks" .venv/bin/hpcqrl "$@"
 fi
-.venv/bin/mpiexec -n "$ranks" .venv/bin/hpcqrl train dist-qtrl --episodes 3000 --out runs/demo.h5 --overwrite
+.venv/bin/mpiexec -n "$ranks" .venv/bin/hpcqrl train dist-qtrl --out runs/demo.h5 --overwrite
 .venv/bin/python tools/curves.py runs/demo.h5 --out runs/demo.png

@@ -9,6 +9,6 @@ if [ "$(cat .venv/hpcqrl-installed 2>/dev/null)" != "$wanted" ]; then
     fi
     echo "installing into .venv, once; this takes about a minute"
     python3 -m venv .venv
-    .venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$HPCQRL_EXTRAS]"
+    .venv/bin/pip install -qq --disable-pip-version-check -c constraints.txt -e ".[$HPCQRL_EXTRAS]"
     echo "$wanted" >.venv/hpcqrl-installed
 fi

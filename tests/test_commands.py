@@ -27,9 +27,9 @@ def test_help_says_every_default_and_its_source():
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])
 def test_check_has_a_row_for_every_rank(ranks):
-    done = hpcqrl("check", ranks=ranks)
+    done = hpcqrl("check", ranks=ranks, COLUMNS="150")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("native (float32)") == ranks
+    assert done.stdout.count("native: 8 qubits") == ranks
     assert f"{ranks} ranks" in done.stdout and "MPICH" in done.stdout and "Allreduce of 2529 float64" in done.stdout
 
 

@@ -55,17 +55,18 @@ def label(run: Run, runs: list[Run]) -> str:
 
 def draw(runs: list[Run], window: int, out: Path) -> None:
     """Write the figure."""
-    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
-    for run in runs:
+    figure, axes = plt.subplots(figsize=(8, 5 + 0.1 * len(runs)), layout="constrained")
+    many = plt.get_cmap("turbo")(np.linspace(0, 1, len(runs)))
+    for number, run in enumerate(runs):
+        colour = f"C{number}" if len(runs) <= 10 else many[number]
         episodes, mean, low, high = curve(run, window)
-        (line,) = axes.plot(episodes, mean, label=label(run, runs))
-        axes.fill_between(episodes, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
-    environments = sorted({str(run.config.get("env")) for run in runs})
-    axes.set_title(", ".join(environments))
+        axes.plot(episodes, mean, label=label(run, runs), color=colour, zorder=2)
+        axes.fill_between(episodes, low, high, color=colour, alpha=0.3 / (1 + len(runs)), linewidth=0, zorder=1)
+    axes.set_title(", ".join(sorted({str(run.config.get("env")) for run in runs})))
     axes.set_xlabel("episodes of each agent")
-    axes.set_ylabel(f"return: mean and quartiles of the last {window} episodes of each agent")
+    axes.set_ylabel(f"return: mean and quartiles over {window} episodes")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
+    figure.legend(loc="outside lower center", ncols=1 if len(runs) < 4 else 2, fontsize="small", frameon=False)
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=150)
     plt.close(figure)

@@ -34,8 +34,10 @@ class Agents:
         self.comm = comm
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
         node = comm.Split_type(MPI.COMM_TYPE_SHARED)
-        self._crowded = node.Get_size() > (os.cpu_count() or 1)
+        crowded = np.array([node.Get_size() > (os.cpu_count() or 1)], np.int64)
         node.Free()
+        comm.Allreduce(MPI.IN_PLACE, crowded, MPI.MAX)  # all ranks must wait in the same way
+        self._crowded = bool(crowded[0])
 
     def mean(self, vector: Floats) -> Floats:
         """The mean of all agents' flat vectors, by one Allreduce: the same bits on every rank. All must call.

@@ -19,9 +19,13 @@ _NUMBERS = 2529  # the largest gradient in Dist-QTRL's Table I
 _REPEATS = 200
 
 
-def report(agents: Agents) -> None:
-    """Print, on rank 0, a table with a row for each rank, and the time of an Allreduce. All must call."""
-    rows = [line.split("\t") for line in agents.gather_text("\t".join(_rank_facts(agents)))]
+def report(agents: Agents, qpu: str) -> None:
+    """Print, on rank 0, a table with a row for each rank, and the time of an Allreduce. All must call.
+
+    qpu: what this rank's QPU is.
+    """
+    facts = [platform.node(), _cores(), qpu, _gpu(agents)]
+    rows = [line.split("\t") for line in agents.gather_text("\t".join(facts))]
     milliseconds = 1e3 * _allreduce_seconds(agents)
     if agents.rank > 0:
         return
@@ -39,12 +43,13 @@ def report(agents: Agents) -> None:
     print(f"Allreduce of {_NUMBERS} float64: {milliseconds:.3f} ms (median of {_REPEATS})")
 
 
-def _rank_facts(agents: Agents) -> list[str]:
-    cores = ",".join(map(str, sorted(os.sched_getaffinity(0)))) if hasattr(os, "sched_getaffinity") else "?"
-    return [platform.node(), cores, "native (float32)", _gpu(agents)]
+def _cores() -> str:
+    return ",".join(map(str, sorted(os.sched_getaffinity(0)))) if hasattr(os, "sched_getaffinity") else "?"
 
 
 def _gpu(agents: Agents) -> str:
+    if not os.path.exists("/proc/driver/nvidia/version"):
+        return "none"
     import torch
 
     if not torch.cuda.is_available():
