@@ -83,3 +83,21 @@ def test_what_is_not_there_is_named():
         make_qpu(CIRCUIT, "no.such")
     with pytest.raises(ValueError, match="shots must be at least 1, not 0"):
         make_qpu(CIRCUIT, shots=0)
+
+
+def test_wrong_shapes_are_named_and_not_read():
+    qpu = make_qpu(CIRCUIT)
+    angles, weights = tensors()
+    for measure in (qpu.expval, qpu.probs, lambda *inputs: qpu.sample(*inputs, 1)):
+        with pytest.raises(ValueError, match=r"takes angles \[samples, 6\] and weights \(2, 3, 3\), not \(2, 5\)"):
+            measure(angles[:, 1:], weights)
+        with pytest.raises(ValueError, match="takes angles"):
+            measure(angles, weights[1:])
+        with pytest.raises(ValueError, match="takes angles"):
+            measure(angles[0], weights)
+    with pytest.raises(ValueError, match="9 results are asked for, but the circuit has 8"):
+        qpu.probs(angles, weights, 9)
+    values, pullback = qpu.device.expval_vjp(angles.numpy(), weights.numpy())
+    for wrong in (values[:1], values[:, :2]):
+        with pytest.raises(ValueError, match="samples|results"):
+            pullback(wrong)

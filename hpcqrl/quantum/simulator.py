@@ -30,24 +30,30 @@ class Simulator:
 
     def run(self, angles: Floats, weights: Floats, first: int | None = None) -> Floats:
         """Expectation values of Z [samples, qubits], or the probabilities of the `first` basis states (all of them)."""
-        result = np.empty((angles.shape[0], first or self._width), self.dtype)
-        kernels.forward(*self.program, *_float64(angles, weights), self._one_state, self._outcome, result)
+        inputs = self._inputs(angles, weights)
+        result = np.empty((len(angles), self._width if first is None else self._checked(first)), self.dtype)
+        kernels.forward(*self.program, *inputs, self._one_state, self._outcome, result)
         return result
 
     def run_for_gradient(self, angles: Floats, weights: Floats, first: int | None = None) -> tuple[Floats, Floats]:
         """The same, and the states that `gradient` needs."""
-        states = np.empty((angles.shape[0], self._state_size), self.dtype)
-        result = np.empty((angles.shape[0], first or self._width), self.dtype)
-        kernels.forward(*self.program, *_float64(angles, weights), states, self._outcome, result)
+        inputs = self._inputs(angles, weights)
+        states = np.empty((len(angles), self._state_size), self.dtype)
+        result = np.empty((len(angles), self._width if first is None else self._checked(first)), self.dtype)
+        kernels.forward(*self.program, *inputs, states, self._outcome, result)
         return result, states
 
     def gradient(self, angles: Floats, weights: Floats, states: Floats, cotangent: Floats) -> tuple[Floats, Floats]:
         """Gradients of sum(cotangent * result) in angles and in weights, float64."""
+        inputs = self._inputs(angles, weights)
+        if states.shape != (len(angles), self._state_size) or cotangent.shape[0] != len(angles):
+            raise ValueError(f"states {states.shape} and cotangent {cotangent.shape} are not of {len(angles)} samples")
+        if cotangent.shape[1] != self._width:
+            self._checked(cotangent.shape[1])
         angle_gradient = np.empty(angles.shape)
         weight_gradient = np.empty(weights.size)
         cotangent = np.ascontiguousarray(cotangent, self.dtype)
-        inputs = (*_float64(angles, weights), states, self._outcome, cotangent)
-        kernels.backward(*self.program, *inputs, angle_gradient, weight_gradient)
+        kernels.backward(*self.program, *inputs, states, self._outcome, cotangent, angle_gradient, weight_gradient)
         return angle_gradient, weight_gradient.reshape(weights.shape)
 
     def sample(self, angles: Floats, weights: Floats, shots: int, random: np.random.Generator) -> NDArray[np.uint8]:
@@ -55,7 +61,7 @@ class Simulator:
         bits = np.empty((angles.shape[0], shots, self.circuit.qubits), np.uint8)
         uniforms = np.empty((1, shots))
         nothing = np.empty((1, 0), self.dtype)
-        angles, weights = _float64(angles, weights)
+        angles, weights = self._inputs(angles, weights)
         for k in range(angles.shape[0]):
             random.random(out=uniforms)
             one = angles[k : k + 1]
@@ -63,10 +69,20 @@ class Simulator:
             kernels.sample(self._one_state, uniforms, np.argsort(uniforms), bits[k : k + 1])
         return bits
 
+    def _inputs(self, angles: Floats, weights: Floats) -> tuple[Floats, Floats]:
+        """Of one type, for which the kernels are compiled, and of the shapes that they rely on."""
+        circuit = self.circuit
+        if angles.ndim != 2 or angles.shape[1] != circuit.n_angles or weights.size != circuit.n_weights:
+            raise ValueError(
+                f"the circuit takes angles [samples, {circuit.n_angles}] and weights {circuit.weights}, "
+                f"not {angles.shape} and {weights.shape}"
+            )
+        return np.ascontiguousarray(angles, np.float64), np.ascontiguousarray(weights, np.float64).reshape(-1)
 
-def _float64(angles: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """One type of array for the kernels, which would be compiled anew for another."""
-    return np.ascontiguousarray(angles, np.float64), np.ascontiguousarray(weights, np.float64).reshape(-1)
+    def _checked(self, first: int) -> int:
+        if self._outcome == kernels.EXPVAL or not 1 <= first <= self._width:
+            raise ValueError(f"{first} results are asked for, but the circuit has {self._width}")
+        return first
 
 
 def compile_kernels(dtype: type[np.floating] = np.float32) -> None:
