@@ -99,5 +99,5 @@ def test_wrong_shapes_are_named_and_not_read():
         qpu.probs(angles, weights, 9)
     values, pullback = qpu.device.expval_vjp(angles.numpy(), weights.numpy())
     for wrong in (values[:1], values[:, :2]):
-        with pytest.raises(ValueError, match="samples|results"):
+        with pytest.raises(ValueError, match=r"samples|results"):
             pullback(wrong)

@@ -24,6 +24,7 @@ class Simulator:
             raise ValueError(f"the precision is float32 or float64, not {self.dtype}")
         self.program: Program = lower(circuit, expval)
         self._outcome = kernels.EXPVAL if expval else kernels.PROBS
+        self._angle_shape, self._n_weights = (circuit.n_angles,), circuit.n_weights
         self._width = circuit.qubits if expval else 1 << circuit.qubits
         self._state_size = 2 << self.program.sizes[0]
         self._one_state = np.empty((1, self._state_size), self.dtype)
@@ -71,10 +72,9 @@ class Simulator:
 
     def _inputs(self, angles: Floats, weights: Floats) -> tuple[Floats, Floats]:
         """Of one type, for which the kernels are compiled, and of the shapes that they rely on."""
-        circuit = self.circuit
-        if angles.ndim != 2 or angles.shape[1] != circuit.n_angles or weights.size != circuit.n_weights:
+        if angles.shape[1:] != self._angle_shape or weights.size != self._n_weights:
             raise ValueError(
-                f"the circuit takes angles [samples, {circuit.n_angles}] and weights {circuit.weights}, "
+                f"the circuit takes angles [samples, {self.circuit.n_angles}] and weights {self.circuit.weights}, "
                 f"not {angles.shape} and {weights.shape}"
             )
         return np.ascontiguousarray(angles, np.float64), np.ascontiguousarray(weights, np.float64).reshape(-1)

@@ -1,5 +1,6 @@
 """Find out what a quantum function does: its gates, and which angle or weight each gate's parameter is."""
 
+import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ class Circuit:
 
     @property
     def n_weights(self) -> int:
-        return int(np.prod(self.weights)) if self.weights else 0
+        return math.prod(self.weights) if self.weights else 0
 
 
 class Parameter(NamedTuple):
