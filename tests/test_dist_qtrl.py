@@ -47,14 +47,14 @@ def test_ranks_are_agents_averaged_by_hand(tmp_path, ranks, model):
     config = Config(episodes=60, model=model, hidden=4, layers=1, max_steps=20)
     agents = [Agent(config, rank) for rank in range(ranks)]
     theta = agents[0].theta
-    optimiser = Adam(theta.size, config.learning_rate)
+    optimiser, moments = Adam(config.learning_rate), np.zeros((2, theta.size))
     returns = []
-    for _ in range(60):
+    for update in range(60):
         gradients, rewards = zip(*(agent.gradient(theta) for agent in agents), strict=True)
         returns += [reward_t.sum() for reward_t in rewards]
         gradient = np.sum(gradients, axis=0) / ranks
         clip_norm(gradient, config.max_gradient_norm)
-        optimiser.step(theta, gradient)
+        optimiser.step(theta, moments, update, gradient)
     assert np.array_equal(run.episodes["return"], returns)
     flat = np.concatenate([run.parameters[name].reshape(-1) for name in agents[0].model.layout])
     assert np.allclose(flat, theta, rtol=0, atol=1e-12 if ranks == 2 else 1e-7)  # four have no one order of summing

@@ -6,7 +6,7 @@ import torch
 
 from hpcqrl.rl.exploration import sample_softmax
 from hpcqrl.rl.losses import entropy_gradient, reinforce_gradient
-from hpcqrl.rl.optimisers import Adam, clip_norm
+from hpcqrl.rl.optimisers import Adam, RMSprop, clip_norm
 from hpcqrl.rl.returns import discounted_returns, standardised
 
 
@@ -35,17 +35,24 @@ def test_loss_gradients_are_autograds():
     assert np.allclose(entropy_gradient(arrays[0]), entropy, atol=1e-12)
 
 
-def test_adam_is_torchs_over_a_thousand_steps():
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (Adam(1e-2, (0.92, 0.999)), lambda theta: torch.optim.Adam(theta, lr=1e-2, betas=(0.92, 0.999))),
+        (RMSprop(1e-3), lambda theta: torch.optim.RMSprop(theta, lr=1e-3, alpha=0.99, eps=1e-8)),
+    ],
+)
+def test_optimisers_are_torchs_over_a_thousand_steps(ours, theirs):
     random = np.random.default_rng(2)
     theta = random.normal(size=50)
+    state = np.zeros((ours.rows, 50))
     parameter = torch.nn.Parameter(torch.tensor(theta))
-    theirs = torch.optim.Adam([parameter], lr=1e-2, betas=(0.92, 0.999))
-    ours = Adam(50, 1e-2, (0.92, 0.999))
+    reference = theirs([parameter])
     for step in range(1000):
         gradient = np.cos(theta * (1 + step % 7)) + random.normal(size=50)
         parameter.grad = torch.tensor(gradient)
-        theirs.step()
-        ours.step(theta, gradient)
+        reference.step()
+        ours.step(theta, state, step, gradient)
     assert np.allclose(theta, parameter.detach().numpy(), rtol=0, atol=1e-12)
 
 

@@ -1,4 +1,4 @@
-"""The claims of tests/mpi, under mpiexec with 1, 2 and 4 ranks."""
+"""The claims of tests/mpi, under mpiexec with 1, 2, 4 and 8 ranks."""
 
 import sys
 
@@ -6,8 +6,8 @@ import pytest
 from launch import run
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 4])
+@pytest.mark.parametrize("ranks", [1, 2, 4, 8])
 def test_under_mpiexec(ranks):
     done = run(sys.executable, "-m", "mpi4py", "-m", "pytest", "-x", "-q", "--with-mpi", "tests/mpi", ranks=ranks)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("14 passed") == ranks, done.stdout
+    assert done.stdout.count("36 passed") == ranks, done.stdout

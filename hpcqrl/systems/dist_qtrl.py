@@ -121,13 +121,14 @@ class Agent:
 def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Floats]:
     """IV.C, global synchronisation; the trained parameters by name."""
     config, theta = agent.config, agent.theta
-    optimiser = Adam(theta.size, config.learning_rate)
+    optimiser = Adam(config.learning_rate)
+    moments = np.zeros((optimiser.rows, theta.size))
     for update in range(config.episodes):
         gradient, reward_t = agent.gradient(theta)
         journal.episode(update * agents.size + agents.rank, reward_t.sum(), len(reward_t), update)
         gradient = agents.mean(gradient)  # eq. 5
         clip_norm(gradient, config.max_gradient_norm)
-        optimiser.step(theta, gradient)
+        optimiser.step(theta, moments, update, gradient)
         if update % 100 == 99:
             agents.check_equal(theta, f"theta after update {update + 1}")
     return flat.split(agent.model.layout, theta)
