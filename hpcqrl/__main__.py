@@ -19,7 +19,7 @@ from hpcqrl import (
 )
 from hpcqrl.parallel.launcher import launched_rank, output_is_terminal
 
-SYSTEMS = {"dist-qtrl": "hpcqrl.systems.dist_qtrl"}
+SYSTEMS = {"dist-qtrl": "hpcqrl.systems.dist_qtrl", "qa3c": "hpcqrl.systems.qa3c"}
 
 USAGE = f"""usage: hpcqrl COMMAND
 
@@ -101,7 +101,7 @@ def _train(arguments: Sequence[str]) -> None:
     from hpcqrl.parallel.agents import Refused, errors_end_all, library, start
     from hpcqrl.progress import Progress
     from hpcqrl.results.recorder import Recorder
-    from hpcqrl.results.schema import EPISODE
+    from hpcqrl.results.schema import EPISODE, EXTRA
 
     config = options.system
     try:
@@ -112,15 +112,16 @@ def _train(arguments: Sequence[str]) -> None:
             if config.qpu == "native" and config.model == "quantum":
                 _compile_kernels(agents)
             recorder, progress = None, None
+            columns = EPISODE + tuple(EXTRA[name] for name in system.EXTRA_COLUMNS)
             with agents.together():
                 if agents.rank == 0:
                     out = options.out or f"runs/{name}-{datetime.now():%Y%m%d-%H%M%S}.h5"
                     attributes = _attributes(name, config, agents.size, library())
-                    recorder = cleanup.enter_context(Recorder(out, attributes, EPISODE, options.overwrite))
+                    recorder = cleanup.enter_context(Recorder(out, attributes, columns, options.overwrite))
             if recorder is not None:
                 print(f"{name}: {agents.size} agents, {config.env}, results in {recorder.path}", flush=True)
-                progress = cleanup.enter_context(Progress(agents.size * config.episodes, name, output_is_terminal()))
-            journal = Journal(agents, recorder, progress)
+                progress = cleanup.enter_context(Progress(config.all_episodes(agents.size), name, output_is_terminal()))
+            journal = Journal(agents, columns, recorder, progress)
             duration = journal.close(system.train(agent, agents, journal))
             if recorder is not None:
                 cleanup.close()
@@ -193,7 +194,7 @@ def _describe(arguments: Sequence[str]) -> None:
     table.add_column("parameters")
     table.add_column("shape")
     table.add_column("number", justify="right")
-    for part, shape in model.layout.items():
+    for part, shape in model.layout.shapes.items():
         table.add_row(part, " x ".join(map(str, shape)), f"{math.prod(shape):,}")
     table.add_section()
     table.add_row("all", "", f"{model.size:,}")

@@ -8,21 +8,23 @@ from hpcqrl.parallel.agents import Agents
 from hpcqrl.parallel.records import RecordStream
 from hpcqrl.progress import Progress
 from hpcqrl.results.recorder import Recorder
-from hpcqrl.results.schema import EPISODE, row_dtype
+from hpcqrl.results.schema import Column, row_dtype
 
 
 class Journal:
     """One on every rank; recorder and progress are rank 0's alone."""
 
-    def __init__(self, agents: Agents, recorder: Recorder | None, progress: Progress | None) -> None:
+    def __init__(
+        self, agents: Agents, columns: tuple[Column, ...], recorder: Recorder | None, progress: Progress | None
+    ) -> None:
         self._agents, self._recorder, self._progress = agents, recorder, progress
-        self._stream = RecordStream(agents, row_dtype(EPISODE))
+        self._stream = RecordStream(agents, row_dtype(columns))
         self._start = time.monotonic()
 
-    def episode(self, number: int, episode_return: float, length: int, version: int) -> None:
-        """Note a finished episode: its number among those of all agents, and the updates before it."""
+    def episode(self, number: int, episode_return: float, length: int, version: int, *extra: float) -> None:
+        """Note a finished episode: its number among those of all agents, the updates before it, the system's extras."""
         elapsed = time.monotonic() - self._start
-        self._stream.put((number, self._agents.rank, episode_return, length, elapsed, version))
+        self._stream.put((number, self._agents.rank, episode_return, length, elapsed, version, *extra))
         self._keep(self._stream.poll())
 
     def close(self, parameters: dict[str, np.ndarray]) -> float:

@@ -56,7 +56,7 @@ def test_ranks_are_agents_averaged_by_hand(tmp_path, ranks, model):
         clip_norm(gradient, config.max_gradient_norm)
         optimiser.step(theta, moments, update, gradient)
     assert np.array_equal(run.episodes["return"], returns)
-    flat = np.concatenate([run.parameters[name].reshape(-1) for name in agents[0].model.layout])
+    flat = np.concatenate([run.parameters[name].reshape(-1) for name in agents[0].model.layout.shapes])
     assert np.allclose(flat, theta, rtol=0, atol=1e-12 if ranks == 2 else 1e-7)  # four have no one order of summing
 
 

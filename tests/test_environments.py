@@ -33,13 +33,13 @@ gymnasium.register("NotANumber-v0", NotANumber)
 gymnasium.register("NeverANumber-v0", NotANumber, kwargs={"good_steps": -1})
 
 
-def test_minigrid_gives_its_image_and_three_actions():
-    env = make("MiniGrid-Empty-5x5-v0")
+def test_minigrid_gives_its_image_and_the_first_actions():
+    env = make("MiniGrid-Empty-5x5-v0", actions=3)
     observation, _ = env.reset(seed=0)
     raw, _ = env.unwrapped.reset(seed=0)
     assert observation.dtype == np.float32 and np.array_equal(observation, raw["image"].reshape(-1))
     assert env.observation_space.shape == (147,) and env.action_space.n == 3
-    assert make("MiniGrid-Empty-5x5-v0", actions=7).action_space.n == 7
+    assert make("MiniGrid-Empty-5x5-v0").action_space.n == 7
 
 
 def test_other_environments_keep_all_their_actions():

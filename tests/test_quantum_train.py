@@ -7,7 +7,6 @@ import pennylane as qml
 import pytest
 import torch
 
-from hpcqrl.models import flat
 from hpcqrl.models.policy import Policy
 from hpcqrl.models.quantum_train import QuantumTrainGenerator
 
@@ -24,7 +23,7 @@ def written_out(generator: QuantumTrainGenerator, theta: torch.Tensor) -> torch.
     """III.A and III.B, with torch's own layers and PennyLane's own simulator."""
     n, rest = generator.qubits, theta
     part = {}
-    for name, shape in generator.layout.items():
+    for name, shape in generator.layout.shapes.items():
         part[name], rest = rest[: math.prod(shape)].view(shape), rest[math.prod(shape) :]
 
     @qml.qnode(qml.device("default.qubit", wires=n), interface="torch", diff_method="backprop")
@@ -61,7 +60,7 @@ def test_generation_and_its_gradient_are_the_papers_formulas(device):
 
 def test_starting_values():
     generator = QuantumTrainGenerator(4835, 3)
-    part = flat.split(generator.layout, generator.initial(np.random.default_rng(2)))
+    part = generator.layout.split(generator.initial(np.random.default_rng(2)))
     assert 3.0 < np.abs(part["circuit"]).max() < math.pi
     assert 0.9 / math.sqrt(14) < np.abs(part["mapping.0.weight"]).max() < 1 / math.sqrt(14)
 

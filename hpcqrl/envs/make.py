@@ -11,11 +11,10 @@ def make(name: str, actions: int | None = None) -> gymnasium.Env:
     """A Gymnasium environment by its id ("MiniGrid-Empty-5x5-v0", "CartPole-v1", "my_package:MyGrid-v0").
 
     Observations are flat float32 vectors, unscaled; of MiniGrid's, the 7 x 7 x 3 image alone.
-    actions: use only the first so many actions; None: 3 in MiniGrid (left, right, forward), all of them elsewhere.
+    actions: use only the first so many actions; None: all of them.
     Raises ValueError for an environment that is not known, or whose observations or actions are of another kind.
     """
-    minigrid = name.startswith(("MiniGrid-", "BabyAI-"))
-    if minigrid:
+    if name.startswith(("MiniGrid-", "BabyAI-")):
         import minigrid as _  # noqa: F401  (registers its environments)
     try:
         env = gymnasium.make(name, disable_env_checker=True)
@@ -24,7 +23,7 @@ def make(name: str, actions: int | None = None) -> gymnasium.Env:
     if not isinstance(env.action_space, spaces.Discrete):
         raise ValueError(f"{name} has actions {env.action_space}, but this system needs discrete ones")
     if actions is None:
-        actions = 3 if minigrid else int(env.action_space.n)
+        actions = int(env.action_space.n)
     if not 1 <= actions <= env.action_space.n:
         raise ValueError(f"{name} has {env.action_space.n} actions; the first {actions} cannot be used")
     return FirstActions(FlatObservations(env), actions)

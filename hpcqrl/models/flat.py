@@ -7,28 +7,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
-Layout = Mapping[str, tuple[int, ...]]  # name -> shape, in order
+Shape = tuple[int, ...]
 
 
-def size(layout: Layout) -> int:
-    """How many numbers a layout holds."""
-    return sum(math.prod(shape) for shape in layout.values())
+class Layout:
+    """Where each named array lies in a flat vector: one after the other, in the order of `shapes`."""
+
+    def __init__(self, shapes: Mapping[str, Shape]) -> None:
+        self.shapes = dict(shapes)
+        self._places: list[tuple[str, slice, Shape]] = []
+        self.size = 0  # of the flat vector
+        for name, shape in self.shapes.items():
+            end = self.size + math.prod(shape)
+            self._places.append((name, slice(self.size, end), shape))
+            self.size = end
+
+    def split(self, flat: Floats) -> dict[str, Floats]:
+        """The named parts of a flat vector [size], as views."""
+        return {name: flat[place].reshape(shape) for name, place, shape in self._places}
+
+    def join(self, parts: Mapping[str, Floats]) -> Floats:
+        """The flat vector of named parts."""
+        return np.concatenate([parts[name].reshape(-1) for name in self.shapes])
 
 
-def split(layout: Layout, flat: Floats) -> dict[str, Floats]:
-    """The named parts of a flat array, as views."""
-    ends = np.cumsum([math.prod(shape) for shape in layout.values()])[:-1]
-    parts = np.split(flat, ends)
-    return {name: part.reshape(shape) for (name, shape), part in zip(layout.items(), parts, strict=True)}
-
-
-def join(layout: Layout, parts: Mapping[str, Floats]) -> Floats:
-    """The flat array of named parts, in the layout's order."""
-    return np.concatenate([parts[name].reshape(-1) for name in layout])
-
-
-def linear(name: str, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:
-    """The layout of an affine layer."""
+def linear(name: str, inputs: int, outputs: int) -> dict[str, Shape]:
+    """The shapes of an affine layer."""
     return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
 
 

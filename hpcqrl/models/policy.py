@@ -18,8 +18,8 @@ class Policy:
 
     def __init__(self, observation: int, hidden: int, actions: int) -> None:
         self.sizes = observation, hidden, actions
-        self.layout = flat.linear("hidden", observation, hidden) | flat.linear("output", hidden, actions)
-        self.size = flat.size(self.layout)
+        self.layout = flat.Layout(flat.linear("hidden", observation, hidden) | flat.linear("output", hidden, actions))
+        self.size = self.layout.size
 
     def initial(self, random: np.random.Generator) -> Floats:
         """Starting parameters, flat [size]."""
@@ -33,12 +33,12 @@ class Policy:
 
     def logits(self, parameters: Floats, observation: Floats) -> Floats:
         """Logits [..., actions] of observations [..., observation], in the precision of the parameters [size]."""
-        part = flat.split(self.layout, parameters)
+        part = self.layout.split(parameters)
         return self._hidden(part, observation) @ part["output.weight"].T + part["output.bias"]
 
     def acting(self, parameters: Floats) -> Callable[[Floats], Floats]:
         """Observation to logits with these parameters fixed, in float32: two small matrix products a step."""
-        part = flat.split(self.layout, parameters.astype(np.float32))
+        part = self.layout.split(parameters.astype(np.float32))
         hidden_weight, hidden_bias, weight, bias = part.values()
 
         def logits(observation: Floats) -> Floats:
@@ -48,7 +48,7 @@ class Policy:
 
     def gradient(self, parameters: Floats, observation_t: Floats, logit_gradient_t: Floats) -> Floats:
         """Gradient in the parameters, flat [size], from that in the logits [T, actions]."""
-        part = flat.split(self.layout, parameters)
+        part = self.layout.split(parameters)
         hidden_t = self._hidden(part, observation_t)
         hidden_gradient_t = (logit_gradient_t @ part["output.weight"]) * (hidden_t > 0.0)
         gradients = {
@@ -57,7 +57,7 @@ class Policy:
             "output.weight": logit_gradient_t.T @ hidden_t,
             "output.bias": logit_gradient_t.sum(0),
         }
-        return flat.join(self.layout, gradients)
+        return self.layout.join(gradients)
 
     def _hidden(self, part: dict[str, Floats], observation: Floats) -> Floats:
         return np.maximum(observation @ part["hidden.weight"].T + part["hidden.bias"], 0.0)

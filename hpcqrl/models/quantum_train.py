@@ -32,10 +32,11 @@ class QuantumTrainGenerator:
         self.circuit = quantum_train(self.qubits, layers)
         self.device = make_device(self.circuit, qpu, shots, seed)
         self.mapping_sizes = [self.qubits + 1, *mapping, 1]
-        self.layout: dict[str, tuple[int, ...]] = {"circuit": self.circuit.weights}
+        shapes = {"circuit": self.circuit.weights}
         for number, (inputs, outputs) in enumerate(self._layers()):
-            self.layout |= flat.linear(f"mapping.{number}", inputs, outputs)
-        self.size = flat.size(self.layout)
+            shapes |= flat.linear(f"mapping.{number}", inputs, outputs)
+        self.layout = flat.Layout(shapes)
+        self.size = self.layout.size
         place = np.arange(self.qubits - 1, -1, -1)
         self._bits = 2.0 * (np.arange(k)[:, None] >> place & 1) - 1.0
 
@@ -51,7 +52,7 @@ class QuantumTrainGenerator:
 
     def generate(self, theta: Floats) -> tuple[Floats, Callable[[Floats], Floats]]:
         """The k network parameters, float64, and eq. 4 as a function: from a gradient in them [k] to that in theta."""
-        part = flat.split(self.layout, theta)
+        part = self.layout.split(theta)
         probability, circuit_pullback = self.device.probs_vjp(_NO_ANGLES, part["circuit"], self.k)
         scale = 0.1 * 2.0 ** (self.qubits - 1)
         x = np.tanh(scale * probability[0].astype(np.float64))
@@ -66,7 +67,7 @@ class QuantumTrainGenerator:
             _, circuit_gradient = circuit_pullback(probability_gradient[None])
             weight_gradient = np.append(gradient @ self._bits, gradient @ centred)[None]
             mapping = self._mapping_gradients(part, weight_gradient, gradient.sum())
-            return flat.join(self.layout, {"circuit": circuit_gradient} | mapping)
+            return self.layout.join({"circuit": circuit_gradient} | mapping)
 
         return generated - generated.mean(), pullback
 

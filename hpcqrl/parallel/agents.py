@@ -52,6 +52,10 @@ class Agents:
         result /= self.size
         return result
 
+    def barrier(self) -> None:
+        """Wait until all agents are here. All must call."""
+        _wait(self.comm.Ibarrier())
+
     def check_equal(self, vector: Floats, what: str) -> None:
         """RuntimeError on all ranks if the vector is not bit-identical on all of them. All must call."""
         checksum = np.array([zlib.crc32(vector.tobytes())], np.int64)

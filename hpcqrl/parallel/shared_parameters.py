@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hpcqrl.parallel.agents import Agents
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 _ROOT = 0
 _WORD = 8  # bytes of an int64 or float64

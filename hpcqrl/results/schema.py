@@ -16,6 +16,7 @@ class Column(NamedTuple):
     meaning: str
 
 
+# What every system records; EXTRA: what some add.
 EPISODE = (
     Column("episode", "<i8", "1", "number of the episode among those of all agents"),
     Column("agent", "<i4", "1", "MPI rank of the agent"),
@@ -24,6 +25,16 @@ EPISODE = (
     Column("time", "<f8", "s", "end of the episode, since the start of the run, on the agent's clock"),
     Column("version", "<i8", "updates", "updates of the shared parameters before the episode began"),
 )
+
+EXTRA = {
+    column.name: column
+    for column in (
+        Column(
+            "staleness", "<f8", "updates", "updates by others between pull and push, mean over the episode's pushes"
+        ),
+        Column("loss", "<f8", "1", "value part of the loss: the squared TD error, mean over the episode's updates"),
+    )
+}
 
 ATTRIBUTES = {
     "format": "version of this file format",

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from hpcqrl.checks import at_least, positive, within
 from hpcqrl.envs.make import make
-from hpcqrl.models import flat
 from hpcqrl.models.policy import Policy
 from hpcqrl.models.quantum_train import QuantumTrainGenerator
 from hpcqrl.rl.exploration import sample_softmax
@@ -26,6 +25,8 @@ if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl d
     from hpcqrl.parallel.agents import Agents
 
 Floats = NDArray[np.floating]
+
+EXTRA_COLUMNS = ()  # of an episode's record, beyond those of every system
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Config:
     hidden: int = 32
     """Hidden units of the policy [Table I: 147-32-3]."""
     actions: int | None = None
-    """Use only the environment's first so many actions; by default 3 in MiniGrid [Table I], all elsewhere."""
+    """Use only the environment's first so many actions; by default 3 in MiniGrid [Table I: 147-32-3], all elsewhere."""
     max_steps: int = 100
     """An episode ends after so many steps at the latest [the notebook]."""
     discount: float = 0.99
@@ -72,6 +73,10 @@ class Config:
         within(0.0, 1.0, discount=self.discount)
         positive(learning_rate=self.learning_rate, max_gradient_norm=self.max_gradient_norm)
 
+    def all_episodes(self, agents: int) -> int:
+        """Episodes of the whole run."""
+        return self.episodes * agents
+
 
 class Agent:
     """One agent: its environment, its random numbers, and its own QPU, which generates its policies."""
@@ -80,7 +85,8 @@ class Agent:
         self.config = config
         shared, own = (np.random.SeedSequence(config.seed, spawn_key=(key,)) for key in (0, rank + 1))
         env_seed, action_seed, qpu_seed = own.spawn(3)
-        self.env = make(config.env, config.actions)
+        minigrid = config.env.startswith("MiniGrid-")
+        self.env = make(config.env, 3 if config.actions is None and minigrid else config.actions)
         self.random = np.random.default_rng(action_seed)
         observation, _ = self.env.reset(seed=int(env_seed.generate_state(1)[0]))
         self.policy = Policy(observation.size, config.hidden, int(self.env.action_space.n))  # type: ignore[attr-defined]
@@ -131,4 +137,4 @@ def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Float
         optimiser.step(theta, moments, update, gradient)
         if update % 100 == 99:
             agents.check_equal(theta, f"theta after update {update + 1}")
-    return flat.split(agent.model.layout, theta)
+    return agent.model.layout.split(theta)

@@ -1,0 +1,142 @@
+"""The dressed VQC: a linear layer, a variational circuit, a linear layer; and its classical twin."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpcqrl.models import flat
+from hpcqrl.quantum.circuits import variational
+from hpcqrl.quantum.devices import make_device
+
+Floats = NDArray[np.floating]
+Pullback = Callable[[Floats], Floats]
+
+
+class DressedVqc:
+    """x -> Linear(inputs, qubits) -> <Z> of the circuit with angles arctan h, arctan h^2 -> Linear(qubits, outputs).
+
+    Source: QA3C (arXiv:2301.05096), section IV and Figures 1 and 3. more_entangle: the figure's second ring of CNOTs.
+    tanh: tanh after the first layer and after the circuit, as in the author's later code.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        qubits: int = 8,
+        layers: int = 2,
+        more_entangle: bool = True,
+        tanh: bool = False,
+        qpu: str = "native",
+        shots: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.circuit = variational(qubits, layers, more_entangle)
+        self.device = make_device(self.circuit, qpu, shots, seed)
+        self.tanh = tanh
+        first, last = flat.linear("first", inputs, qubits), flat.linear("last", qubits, outputs)
+        self.layout = flat.Layout(first | {"circuit": self.circuit.weights} | last)
+        self.size = self.layout.size
+
+    def initial(self, random: np.random.Generator) -> Floats:
+        """Starting parameters, flat [size]: circuit 0.01 N(0, 1), linear N(0, 0.1), biases 0 [the author's]."""
+        part = {name: np.zeros(shape) for name, shape in self.layout.shapes.items()}
+        part["circuit"] = 0.01 * random.standard_normal(self.circuit.weights)
+        for name in ("first.weight", "last.weight"):
+            part[name] = 0.1 * random.standard_normal(self.layout.shapes[name])
+        return self.layout.join(part)
+
+    def acting(self, parameters: Floats) -> Callable[[Floats], Floats]:
+        """Observation [inputs] to outputs, with these parameters fixed."""
+        first, first_bias, circuit, last, last_bias = self.layout.split(parameters).values()
+
+        def outputs(observation: Floats) -> Floats:
+            angles = _angles(self._squashed(first @ observation + first_bias))[None]
+            return last @ self._squashed(self.device.expval(angles, circuit)[0]) + last_bias
+
+        return outputs
+
+    def outputs_vjp(self, parameters: Floats, observation_t: Floats) -> tuple[Floats, Pullback]:
+        """Outputs [T, outputs] of observations [T, inputs], and their gradient's way back to the parameters [size]."""
+        first, first_bias, circuit, last, last_bias = self.layout.split(parameters).values()
+        hidden_t = self._squashed(observation_t @ first.T + first_bias)
+        measured_t, circuit_pullback = self.device.expval_vjp(_angles(hidden_t), circuit)
+        features_t = self._squashed(measured_t)
+
+        def pullback(output_gradient_t: Floats) -> Floats:
+            measured_gradient_t = self._unsquashed(output_gradient_t @ last, features_t)
+            angle_gradient_t, circuit_gradient = circuit_pullback(measured_gradient_t)
+            first_gradient_t, second_gradient_t = angle_gradient_t[:, : len(first)], angle_gradient_t[:, len(first) :]
+            square_t: Floats = hidden_t * hidden_t
+            hidden_gradient_t: Floats = first_gradient_t / (1.0 + square_t)
+            hidden_gradient_t += second_gradient_t * 2.0 * hidden_t / (1.0 + square_t * square_t)
+            hidden_gradient_t = self._unsquashed(hidden_gradient_t, hidden_t)
+            gradients = (
+                hidden_gradient_t.T @ observation_t,
+                hidden_gradient_t.sum(0),
+                circuit_gradient,
+                output_gradient_t.T @ features_t,
+                output_gradient_t.sum(0),
+            )
+            return np.concatenate([gradient.reshape(-1) for gradient in gradients])
+
+        return features_t @ last.T + last_bias, pullback
+
+    def _squashed(self, values: Floats) -> Floats:
+        return np.tanh(values) if self.tanh else values
+
+    def _unsquashed(self, gradient: Floats, squashed: Floats) -> Floats:
+        return gradient * (1.0 - squashed * squashed) if self.tanh else gradient
+
+
+def _angles(hidden: Floats) -> Floats:
+    """arctan h for the RY, then arctan h^2 for the RZ; [..., qubits] to [..., 2 qubits]. Source: QA3C, Figure 3."""
+    return np.arctan(np.concatenate([hidden, hidden * hidden], axis=-1))
+
+
+class DressedLinear:
+    """The classical benchmark: a linear layer in the circuit's place. Source: QA3C, section VI.B."""
+
+    def __init__(self, inputs: int, outputs: int, qubits: int = 8) -> None:
+        first, last = flat.linear("first", inputs, qubits), flat.linear("last", qubits, outputs)
+        self.layout = flat.Layout(first | flat.linear("middle", qubits, qubits) | last)
+        self.size = self.layout.size
+
+    def initial(self, random: np.random.Generator) -> Floats:
+        """Starting parameters, flat [size]: weights N(0, 0.1), biases 0, as those of DressedVqc."""
+        part = {name: np.zeros(shape) for name, shape in self.layout.shapes.items()}
+        for name in ("first.weight", "middle.weight", "last.weight"):
+            part[name] = 0.1 * random.standard_normal(self.layout.shapes[name])
+        return self.layout.join(part)
+
+    def acting(self, parameters: Floats) -> Callable[[Floats], Floats]:
+        """Observation [inputs] to outputs, with these parameters fixed."""
+        first, first_bias, middle, middle_bias, last, last_bias = self.layout.split(parameters).values()
+        weight = last @ middle @ first  # no activation between them
+        bias = last @ (middle @ first_bias + middle_bias) + last_bias
+        return lambda observation: weight @ observation + bias
+
+    def outputs_vjp(self, parameters: Floats, observation_t: Floats) -> tuple[Floats, Pullback]:
+        """Outputs [T, outputs] of observations [T, inputs], and their gradient's way back to the parameters [size]."""
+        first, first_bias, middle, middle_bias, last, last_bias = self.layout.split(parameters).values()
+        hidden_t = observation_t @ first.T + first_bias
+        features_t = hidden_t @ middle.T + middle_bias
+
+        def pullback(output_gradient_t: Floats) -> Floats:
+            features_gradient_t = output_gradient_t @ last
+            hidden_gradient_t = features_gradient_t @ middle
+            steps = (
+                (hidden_gradient_t, observation_t),
+                (features_gradient_t, hidden_t),
+                (output_gradient_t, features_t),
+            )
+            return np.concatenate(
+                [part for gradient_t, input_t in steps for part in _linear_gradients(gradient_t, input_t)]
+            )
+
+        return features_t @ last.T + last_bias, pullback
+
+
+def _linear_gradients(gradient_t: Floats, input_t: Floats) -> tuple[Floats, Floats]:
+    return (gradient_t.T @ input_t).reshape(-1), gradient_t.sum(0)

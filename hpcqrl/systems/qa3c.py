@@ -1,0 +1,185 @@
+"""QA3C: asynchronous quantum advantage actor-critic; agents push gradients to shared parameters and never wait.
+
+Paper: "Asynchronous training of quantum reinforcement learning" (Chen, arXiv:2301.05096), Algorithm 1; where it is
+silent, the author's public code.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpcqrl.checks import at_least, positive, within
+from hpcqrl.envs.make import make
+from hpcqrl.models import flat
+from hpcqrl.models.dressed_vqc import DressedLinear, DressedVqc
+from hpcqrl.rl.exploration import sample_softmax
+from hpcqrl.rl.losses import reinforce_gradient
+from hpcqrl.rl.optimisers import Adam
+from hpcqrl.rl.returns import bootstrapped_returns
+
+if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl describe`
+    from hpcqrl.journal import Journal
+    from hpcqrl.parallel.agents import Agents
+
+Floats = NDArray[np.floating]
+
+EXTRA_COLUMNS = ("staleness", "loss")  # of an episode's record, beyond those of every system
+
+
+@dataclass(frozen=True)
+class Config:
+    """QA3C: asynchronous agents, actor and critic of 8 qubits each (arXiv 2301.05096)."""
+
+    env: str = "CartPole-v1"
+    """A Gymnasium environment with discrete actions; the paper's: Acrobot-v1, CartPole-v1, MiniGrid-SimpleCrossing*."""
+    episodes: int = 100_000
+    """Episodes in all, of all agents together [VI.C]."""
+    seed: int = 0
+    """All random numbers of the run come from it; agents' order is the machine's, so runs differ all the same."""
+    model: Literal["quantum", "classical"] = "quantum"
+    """Dressed VQCs, or linear layers in the circuits' place [VI.B]."""
+    qubits: int = 8
+    """Qubits of each circuit, and width of the classical twin [VI.B]."""
+    layers: int = 2
+    """Layers of each circuit [VI.B]."""
+    more_entangle: bool = True
+    """Also CNOT(q, q+2) in each layer [Figure 3 shows two control dots on every wire]."""
+    tanh: bool = False
+    """tanh after the first linear layer and after the circuit [the author's later code]."""
+    actions: int | None = None
+    """Use only the environment's first so many actions; by default 6 in SimpleCrossing [VI.A.3], all elsewhere."""
+    update_every: int = 5
+    """Steps S between updates [VI.B]."""
+    discount: float = 0.9
+    """Discount factor gamma [VI.B]."""
+    learning_rate: float = 1e-4
+    """Of Adam [VI.B]."""
+    beta_1: float = 0.92
+    """Of Adam [VI.B]."""
+    beta_2: float = 0.999
+    """Of Adam [VI.B]."""
+    push: Literal["mutex", "accumulate"] = "mutex"
+    """Shared moments under a mutex [the author's code], or moments of each agent's own and atomic addition."""
+    qpu: str = "native"
+    """Where circuits run: native, or a PennyLane device such as lightning.qubit, default.mixed, lightning.gpu."""
+    shots: int | None = None
+    """Measurements per expectation value; by default they are exact."""
+
+    def __post_init__(self) -> None:
+        at_least(1, episodes=self.episodes, qubits=self.qubits, layers=self.layers, update_every=self.update_every)
+        at_least(1, shots=self.shots, actions=self.actions)
+        at_least(0, seed=self.seed)
+        within(0.0, 1.0, discount=self.discount)
+        within(0.0, 0.999999, beta_1=self.beta_1, beta_2=self.beta_2)
+        positive(learning_rate=self.learning_rate)
+
+    def all_episodes(self, agents: int) -> int:
+        """Episodes of the whole run."""
+        return self.episodes
+
+
+class ActorCritic:
+    """Actor and critic, separate networks [Table I]; their parameters in one flat vector, the actor's first."""
+
+    def __init__(self, config: Config, observation: int, actions: int, seed: int) -> None:
+        networks: list[DressedVqc | DressedLinear] = []
+        for number, outputs in enumerate((actions, 1)):
+            if config.model == "classical":
+                networks.append(DressedLinear(observation, outputs, config.qubits))
+                continue
+            circuit = config.qubits, config.layers, config.more_entangle, config.tanh
+            networks.append(DressedVqc(observation, outputs, *circuit, config.qpu, config.shots, seed + number))
+        self.actor, self.critic = networks
+        shapes = {f"actor.{name}": shape for name, shape in self.actor.layout.shapes.items()}
+        shapes |= {f"critic.{name}": shape for name, shape in self.critic.layout.shapes.items()}
+        self.layout = flat.Layout(shapes)
+        self.size = self.layout.size
+        if isinstance(self.actor, DressedVqc):
+            self.circuit = self.actor.circuit
+
+    def initial(self, random: np.random.Generator) -> Floats:
+        """Starting parameters, flat [size]."""
+        return np.concatenate([self.actor.initial(random), self.critic.initial(random)])
+
+    def loss_gradient(
+        self, theta: Floats, observation_t: Floats, action_t: NDArray[np.integer], return_t: Floats
+    ) -> tuple[Floats, float]:
+        """Gradient in theta of the mean over a segment of td^2 - log pi(a_t|s_t) td, where td = R_t - V(s_t) is a
+        constant in the second term; and the mean of td^2. Source: Algorithm 1; the mean is in the author's code.
+        """
+        value_t, value_pullback = self.critic.outputs_vjp(theta[self.actor.size :], observation_t)
+        logits_t, logits_pullback = self.actor.outputs_vjp(theta[: self.actor.size], observation_t)
+        advantage_t = return_t - value_t[:, 0]
+        steps = len(return_t)
+        actor_gradient = logits_pullback(reinforce_gradient(logits_t, action_t, advantage_t) / steps)
+        critic_gradient = value_pullback(-2.0 / steps * advantage_t[:, None])
+        return np.concatenate([actor_gradient, critic_gradient]), float(advantage_t @ advantage_t) / steps
+
+
+class Agent:
+    """One agent: its environment, its random numbers, and its own QPU."""
+
+    def __init__(self, config: Config, rank: int) -> None:
+        self.config = config
+        shared, own = (np.random.SeedSequence(config.seed, spawn_key=(key,)) for key in (0, rank + 1))
+        env_seed, action_seed, qpu_seed = own.spawn(3)
+        actions = config.actions
+        if actions is None and config.env.startswith("MiniGrid-SimpleCrossing"):
+            actions = 6
+        self.env = make(config.env, actions)
+        self.random = np.random.default_rng(action_seed)
+        observation, _ = self.env.reset(seed=int(env_seed.generate_state(1)[0]))
+        qpu = int(qpu_seed.generate_state(1)[0])
+        self.model = ActorCritic(config, observation.size, int(self.env.action_space.n), qpu)  # type: ignore[attr-defined]
+        self.theta = self.model.initial(np.random.default_rng(shared))  # the same on every rank
+
+
+def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Floats]:
+    """Algorithm 1, for each actor-learner; the trained parameters by name."""
+    from hpcqrl.parallel.shared_parameters import SharedParameters
+
+    config, env, model = agent.config, agent.env, agent.model
+    optimiser = Adam(config.learning_rate, (config.beta_1, config.beta_2))
+    shared = SharedParameters(agents, agent.theta, optimiser, ("episodes",), config.push)
+    theta, version = shared.pull()
+    while (episode := shared.count("episodes")) < config.episodes:  # T < T_max
+        begun_at, episode_return, length = version, 0.0, 0
+        staleness: list[int] = []
+        losses: list[float] = []
+        observation, _ = env.reset()
+        done = False
+        while not done:
+            policy = model.actor.acting(theta[: model.actor.size])
+            observations: list[Floats] = []
+            actions: list[int] = []
+            rewards: list[float] = []
+            terminated = False
+            while not done and len(rewards) < config.update_every:  # t mod S, or terminal
+                action = sample_softmax(policy(observation), agent.random)
+                observations.append(observation)
+                observation, reward, terminated, truncated, _ = env.step(action)
+                actions.append(action)
+                rewards.append(float(reward))
+                done = terminated or truncated
+            observation_t = np.array(observations)
+            value_tp1 = 0.0 if terminated else _value(model, theta, observation)  # R
+            return_t = bootstrapped_returns(rewards, value_tp1, config.discount)
+            gradient, loss = model.loss_gradient(theta, observation_t, np.array(actions), return_t)
+            before = version
+            theta, version = shared.push(gradient)  # and theta' <- theta
+            staleness.append(version - before - 1)
+            losses.append(loss)
+            episode_return += sum(rewards)
+            length += len(rewards)
+        journal.episode(episode, episode_return, length, begun_at, float(np.mean(staleness)), float(np.mean(losses)))
+    agents.barrier()
+    theta, _ = shared.pull()
+    agents.barrier()
+    shared.close()
+    return model.layout.split(theta)
+
+
+def _value(model: ActorCritic, theta: Floats, observation: Floats) -> float:
+    return float(model.critic.acting(theta[model.actor.size :])(observation)[0])
