@@ -1,7 +1,8 @@
 """Measure speed and learning, side by side with what else one might use.
 
 python tools/bench.py circuits      one circuit call against other simulators, in one run
-python tools/bench.py learning      Dist-QTRL's Table I and II: trains every model, prints it beside the paper
+python tools/bench.py agents        whole agents, environment steps a second, against the same on lightning.qubit
+    python tools/bench.py learning      Dist-QTRL's Table I and II: trains every model, prints it beside the paper
 python tools/bench.py start         memory, start-up and compilation of one rank
 """
 
@@ -242,6 +243,28 @@ def mean_return(run: Run, first: int, last: int) -> float:
     return float(part.mean()) if part.size else float("nan")
 
 
+def agents(rounds: int = 3) -> None:
+    """Whole agents (act, step, learn, push) on CartPole, one rank: native and lightning.qubit in turn; best round."""
+    table = Table(title="environment steps a second of one whole agent on CartPole, and the ratio")
+    for heading in ("system", "model", "with", "steps/s", "ratio"):
+        table.add_column(heading, justify="left" if heading in ("system", "model", "with") else "right")
+    contenders = (("classical", "native", 3000), ("quantum", "native", 1500), ("quantum", "lightning.qubit", 5))
+    best = dict.fromkeys(contenders, 0.0)
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(rounds):
+            for contender in contenders:
+                model, qpu, episodes = contender
+                options = ["--model", model, "--qpu", qpu, "--episodes", str(episodes), "--out", f"{folder}/x.h5"]
+                command = [str(BIN / "hpcqrl"), "train", "qa3c", "--overwrite", *options]
+                subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+                run = read_run(f"{folder}/x.h5")
+                best[contender] = max(best[contender], run.episodes["length"].sum() / run.episodes["time"].max())
+    slowest = best[contenders[-1]]
+    for (model, qpu, _), rate in best.items():
+        table.add_row("qa3c", model, qpu if model == "quantum" else "-", f"{rate:,.0f}", f"{rate / slowest:,.0f}")
+    Console(width=118).print(table)
+
+
 def start() -> None:
     """Start one rank with an empty and with a full kernel cache: seconds to the first episode, and peak memory."""
     table = Table(title="one rank of Dist-QTRL with native circuits, 1 episode")
@@ -274,4 +297,4 @@ def memory(usage: resource.struct_rusage) -> float:
 
 
 if __name__ == "__main__":
-    tyro.extras.subcommand_cli_from_dict({"circuits": circuits, "learning": learning, "start": start})
+    tyro.extras.subcommand_cli_from_dict({"circuits": circuits, "agents": agents, "learning": learning, "start": start})

@@ -16,6 +16,8 @@ def make(name: str, actions: int | None = None) -> gymnasium.Env:
     """
     if name.startswith(("MiniGrid-", "BabyAI-")):
         import minigrid as _  # noqa: F401  (registers its environments)
+    if name.startswith("hpcqrl/"):
+        import hpcqrl.envs.cartpole_mod  # noqa: F401  (likewise)
     try:
         env = gymnasium.make(name, disable_env_checker=True)
     except (gymnasium.error.Error, ImportError) as error:
