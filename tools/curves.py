@@ -19,26 +19,29 @@ import matplotlib.pyplot as plt
 
 @dataclass(frozen=True)
 class Options:
-    """Draw learning curves: mean return against episodes of each agent, a line a run."""
+    """Draw learning curves: mean return against episodes, a line a run."""
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Results files."""
     out: Path = Path("curves.png")
     """The figure: PNG, PDF or SVG, by its ending."""
     window: int = 100
-    """Episodes of each agent over which the mean is taken."""
+    """Episodes over which the mean is taken: of each agent in dist-qtrl, of all in the asynchronous systems."""
+
+
+SYNCHRONOUS = ("dist-qtrl",)  # these count episodes of each agent, as their papers do; the others count all
 
 
 def curve(run: Run, window: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Episodes of each agent, and the mean and quartiles of all agents' returns in the window that ends there."""
-    returns, size = run.episodes["return"], window * run.agents
-    if len(returns) < size:
-        size = len(returns)
-    step = max(run.agents, len(returns) // 400)
+    """Episodes as the system counts them, and mean and quartiles of the returns in the window that ends there."""
+    agents = run.agents if run.system in SYNCHRONOUS else 1
+    returns = run.episodes["return"]
+    size = min(window * agents, len(returns))
+    step = max(agents, len(returns) // 400)
     ends = np.arange(size, len(returns) + 1, step)
     windows = [returns[end - size : end] for end in ends]
     low, high = np.array([np.percentile(part, (25, 75)) for part in windows]).T
-    return ends / run.agents, np.array([part.mean() for part in windows]), low, high
+    return ends / agents, np.array([part.mean() for part in windows]), low, high
 
 
 def label(run: Run, runs: list[Run]) -> str:
@@ -53,6 +56,16 @@ def label(run: Run, runs: list[Run]) -> str:
     return ", ".join([run.system, agents, *differs, *state])
 
 
+def episodes_label(runs: list[Run]) -> str:
+    """What the horizontal axis counts."""
+    each = [run.system in SYNCHRONOUS for run in runs]
+    if all(each):
+        return "episodes of each agent"
+    return (
+        f"episodes of all agents ({', '.join(SYNCHRONOUS)}: of each agent)" if any(each) else "episodes of all agents"
+    )
+
+
 def draw(runs: list[Run], window: int, out: Path) -> None:
     """Write the figure."""
     figure, axes = plt.subplots(figsize=(8, 5 + 0.1 * len(runs)), layout="constrained")
@@ -63,7 +76,7 @@ def draw(runs: list[Run], window: int, out: Path) -> None:
         axes.plot(episodes, mean, label=label(run, runs), color=colour, zorder=2)
         axes.fill_between(episodes, low, high, color=colour, alpha=0.3 / (1 + len(runs)), linewidth=0, zorder=1)
     axes.set_title(", ".join(sorted({str(run.config.get("env")) for run in runs})))
-    axes.set_xlabel("episodes of each agent")
+    axes.set_xlabel(episodes_label(runs))
     axes.set_ylabel(f"return: mean and quartiles over {window} episodes")
     axes.grid(alpha=0.3)
     figure.legend(loc="outside lower center", ncols=1 if len(runs) < 4 else 2, fontsize="small", frameon=False)

@@ -48,7 +48,7 @@ class CartPoleMod(CartPoleEnv):
     def _draw_force(self) -> float:
         return self.force_mag * (1.0 + self.np_random.uniform(-self.actuator_noise, self.actuator_noise))
 
-    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+    def step(self, action: int | np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict]:
         if not self.action_space.contains(action):
             raise ValueError(f"CartPoleMod takes actions 0 and 1, not {action!r}")
         if self.state is None or self._force is None:
