@@ -25,6 +25,10 @@ class Journal:
         """Note a finished episode: its number among those of all agents, the updates before it, the system's extras."""
         elapsed = time.monotonic() - self._start
         self._stream.put((number, self._agents.rank, episode_return, length, elapsed, version, *extra))
+        self.tick()
+
+    def tick(self) -> None:
+        """Send or collect what is due; to be called often, since an episode may take long."""
         self._keep(self._stream.poll())
 
     def close(self, parameters: dict[str, np.ndarray]) -> float:

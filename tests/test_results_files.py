@@ -50,7 +50,6 @@ def test_rows_are_there_before_the_run_ends(tmp_path):
     assert len(read_run(recorder.path).episodes) == 0
     for start in range(0, 20_000, 1000):  # beyond the first room, so that a new file takes over
         recorder.append(rows(start, 1000))
-        recorder.flush()
         run = read_run(recorder.path)
         assert np.array_equal(run.episodes, rows(0, start + 1000)) and not run.complete
     other_program = f"import h5py; print(h5py.File({str(recorder.path)!r})['episodes'].shape[0])"
@@ -75,7 +74,6 @@ def test_every_write_leaves_a_whole_file(tmp_path):
 
     recorder = Recorder(tmp_path / "run.h5", FACTS, EPISODE)
     recorder.append(rows(0, 5))
-    recorder.flush()
     recorder.close()
     image = bytearray(recorder.path.read_bytes())
     noting = Noting(recorder.path)
@@ -98,7 +96,7 @@ def test_a_killed_writer_leaves_its_rows(tmp_path):
         "from test_results_files import *\n"
         "recorder = Recorder(sys.argv[1], FACTS, EPISODE)\n"
         "for start in range(10**9):\n"
-        "    recorder.append(rows(start, 1)); recorder.flush(); print(start, flush=True)\n"
+        "    recorder.append(rows(start, 1)); print(start, flush=True)\n"
     )
     random = np.random.default_rng(0)
     for attempt in range(4):

@@ -8,7 +8,7 @@ from mpi4py import MPI
 from hpcqrl.parallel.agents import Agents
 
 _TAG = 7001
-_INTERVAL = 0.7  # seconds between two sendings; with the recorder's flush, well within 2 s
+_INTERVAL = 0.7  # seconds between two sendings, and between two collections: together well within 2 s
 
 
 class RecordStream:

@@ -1,12 +1,11 @@
 """The writer of a results file: whatever moment the process is killed at, the file on disk opens and is whole.
 
 A file is made under another name and renamed, so it appears complete. Rows are then added where nothing else has to
-change: `/episodes` is one chunk with room for more rows than it has, so that a flush writes the rows, and after them a
+change: `/episodes` is one chunk with room for more rows than it has, so that adding writes the rows, and after them a
 single number in the dataset's header, its length. When the room is used up, a new file with twice as much takes over.
 """
 
 import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ import numpy as np
 
 from hpcqrl.results.schema import ATTRIBUTES, Column, row_dtype
 
-_FLUSH_INTERVAL = 0.7  # seconds
 _FIRST_ROOM = 4096  # rows
 
 
@@ -41,24 +39,12 @@ class Recorder:
         self.rows = 0
         self._room = 0
         self._file: h5py.File | None = None
-        self._waiting: list[np.ndarray] = []
-        self._due = 0.0
         self._finished = False
 
-    def append(self, rows: np.ndarray) -> None:
-        """Add rows; they are on disk within a second of the first call after that."""
-        if rows.size:
-            self._waiting.append(rows)
-        if self._waiting and time.monotonic() >= self._due:
-            self.flush()
-
-    def flush(self) -> None:
-        """Put on disk what was added."""
-        self._due = time.monotonic() + _FLUSH_INTERVAL
-        if not self._waiting:
+    def append(self, new: np.ndarray) -> None:
+        """Add rows; they are on disk when this returns."""
+        if not new.size:
             return
-        new = np.concatenate(self._waiting)
-        self._waiting = []
         end = self.rows + new.size
         if end > self._room:
             self._room = max(_FIRST_ROOM, 2 * end)
@@ -77,7 +63,6 @@ class Recorder:
 
     def finish(self, parameters: Mapping[str, np.ndarray]) -> None:
         """Write the complete file: all episodes in their order, and the final parameters."""
-        self.flush()
         rows = self.read()
         self.close()
         rows = rows[np.argsort(rows["episode"], kind="stable")]
@@ -96,7 +81,6 @@ class Recorder:
     def __exit__(self, error: object, *_: object) -> None:
         """Keep what there is; a run that failed before its first episode leaves no file."""
         if not self._finished:
-            self.flush()
             self.close()
             if error is not None and self.rows == 0:
                 self.path.unlink(missing_ok=True)

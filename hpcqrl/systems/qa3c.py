@@ -169,6 +169,7 @@ def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Float
             gradient, loss = model.loss_gradient(theta, observation_t, np.array(actions), return_t)
             before = version
             theta, version = shared.push(gradient)  # and theta' <- theta
+            journal.tick()
             staleness.append(version - before - 1)
             losses.append(loss)
             episode_return += sum(rewards)
