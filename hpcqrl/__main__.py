@@ -210,12 +210,13 @@ def _check(arguments: Sequence[str]) -> None:
     _parse(_Nothing, "check", arguments)
     from hpcqrl.parallel.agents import Refused, errors_end_all, start
     from hpcqrl.parallel.check import report
+    from hpcqrl.rl.optimisers import Adam
 
     try:
         agents = start()
         with errors_end_all(agents):
             _compile_kernels(agents)
-            report(agents, _native_qpu())
+            report(agents, _native_qpu(), Adam(1e-4))
     except Refused as refused:
         _refuse(str(refused))
 

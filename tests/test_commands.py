@@ -31,6 +31,8 @@ def test_check_has_a_row_for_every_rank(ranks):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("native: 8 qubits") == ranks
     assert f"{ranks} ranks" in done.stdout and "MPICH" in done.stdout and "Allreduce of 2529 float64" in done.stdout
+    assert done.stdout.count("pushes/s") == 2
+    assert ranks == 1 or "go on while the root computes" in done.stdout
 
 
 def test_curves_draws_what_it_can_and_names_the_rest(tmp_path):

@@ -8,6 +8,8 @@ import numpy as np
 from mpi4py import MPI
 
 from hpcqrl.parallel.agents import Agents, library
+from hpcqrl.parallel.fabric import measure
+from hpcqrl.parallel.shared_parameters import Optimiser
 
 _LEVELS = {
     MPI.THREAD_SINGLE: "single",
@@ -17,16 +19,18 @@ _LEVELS = {
 }
 _NUMBERS = 2529  # the largest gradient in Dist-QTRL's Table I
 _REPEATS = 200
+_SHARED = (244, 2527)  # the smallest and the largest model of QA3C's Table I
 
 
-def report(agents: Agents, qpu: str) -> None:
-    """Print, on rank 0, a table with a row for each rank, and the time of an Allreduce. All must call.
+def report(agents: Agents, qpu: str, optimiser: Optimiser) -> None:
+    """Print, on rank 0, a table with a row for each rank, and what it costs to share. All must call.
 
-    qpu: what this rank's QPU is.
+    qpu: what this rank's QPU is; optimiser: the one whose steps are timed in a push.
     """
     facts = [platform.node(), _cores(), qpu, _gpu(agents)]
     rows = [line.split("\t") for line in agents.gather_text("\t".join(facts))]
     milliseconds = 1e3 * _allreduce_seconds(agents)
+    fabrics = {size: measure(agents, size, optimiser) for size in _SHARED}
     if agents.rank > 0:
         return
     from rich.console import Console
@@ -41,6 +45,17 @@ def report(agents: Agents, qpu: str) -> None:
     console.print(table)
     print(f"MPI library: {library()}; thread level: {_LEVELS[MPI.Query_thread()]}")
     print(f"Allreduce of {_NUMBERS} float64: {milliseconds:.3f} ms (median of {_REPEATS})")
+    for size, fabric in fabrics.items():
+        print(
+            f"shared parameters, {size} float64: push {1e6 * fabric.push:.1f} us, "
+            f"pull {1e6 * fabric.pull:.1f} us alone; {fabric.together:,.0f} pushes/s by all ranks at once"
+        )
+    if agents.size == 1:
+        return
+    if any(fabric.root_is_needed for fabric in fabrics.values()):
+        print("one-sided operations wait for the root here: run asynchronous systems with all ranks on one node")
+    else:
+        print("one-sided operations go on while the root computes: asynchronous systems can use all these ranks")
 
 
 def _cores() -> str:
@@ -64,7 +79,7 @@ def _allreduce_seconds(agents: Agents) -> float:
     vector = np.zeros(_NUMBERS)
     seconds = []
     for _ in range(_REPEATS):
-        agents.comm.Barrier()
+        agents.barrier()
         start = time.perf_counter()
         agents.mean(vector)
         seconds.append(time.perf_counter() - start)

@@ -1,0 +1,72 @@
+"""What shared parameters cost on this machine's network, and whether they need the root's attention."""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from hpcqrl.parallel.agents import Agents
+from hpcqrl.parallel.shared_parameters import Optimiser, SharedParameters
+
+_REPEATS = 300
+_ALL_AT_ONCE = 0.5  # seconds
+_ROOT_AWAY = 0.5  # seconds
+
+
+class Fabric(NamedTuple):
+    """push and pull: median seconds of one, by the last rank alone; together: pushes a second by all ranks at once;
+    longest: seconds of the longest push while the root made no MPI call for half a second (0 on a single rank).
+    """
+
+    push: float
+    pull: float
+    together: float
+    longest: float
+
+    @property
+    def root_is_needed(self) -> bool:
+        """Whether one-sided operations wait until the root calls MPI."""
+        return self.longest > _ROOT_AWAY / 2
+
+
+def measure(agents: Agents, size: int, optimiser: Optimiser) -> Fabric:
+    """Measure with `size` parameters; the same result on all ranks, and all must call."""
+    shared = SharedParameters(agents, np.zeros(size), optimiser)
+    gradient = np.ones(size)
+    last = agents.rank == agents.size - 1
+    found = np.zeros(4)
+    if last:
+        found[0] = _median_seconds(lambda: shared.push(gradient))
+        found[1] = _median_seconds(shared.pull)
+    agents.barrier()
+
+    before = shared.pull()[1]
+    agents.barrier()
+    begin = time.monotonic()
+    while time.monotonic() < begin + _ALL_AT_ONCE:
+        shared.push(gradient)
+    agents.barrier()
+    if last:
+        found[2] = (shared.pull()[1] - before) / _ALL_AT_ONCE
+
+    agents.barrier()
+    if agents.rank == 0:
+        time.sleep(_ROOT_AWAY)
+    elif last:
+        begin = time.monotonic()
+        while (start := time.monotonic()) < begin + 0.8 * _ROOT_AWAY:
+            shared.push(gradient)
+            found[3] = max(found[3], time.monotonic() - start)
+    agents.barrier()
+    shared.close()
+    return Fabric(*(agents.mean(found) * agents.size).tolist())
+
+
+def _median_seconds(call: Callable[[], object]) -> float:
+    seconds = []
+    for _ in range(_REPEATS):
+        begin = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - begin)
+    return float(np.median(seconds))
