@@ -20,13 +20,16 @@ def circuits(draw: st.DrawFn, largest: int = 10) -> Circuit:
     names = [*ONE_QUBIT, *(TWO_QUBITS if qubits > 1 else ())]
     gates = []
     counts = {"angle": 0, "weight": 0}
-    for name in draw(st.lists(st.sampled_from(names), min_size=1, max_size=40)):
+    n_gates = draw(st.integers(1, 40))
+    for name in draw(st.lists(st.sampled_from(names), min_size=n_gates, max_size=n_gates)):
         wires = draw(st.permutations(range(qubits)))[: 2 if name in TWO_QUBITS else 1]
         parameters = []
         for _ in range((ONE_QUBIT | TWO_QUBITS)[name]):
             kind = draw(st.sampled_from(["angle", "weight", "constant"]))
             scale, offset = draw(st.sampled_from([(1.0, 0.0), (-0.5, 0.25)]))
-            number = counts.get(kind, 0) if counts.get(kind, 0) < 1 or draw(st.booleans()) else counts[kind] - 1
+            number = draw(
+                st.integers(max(0, counts.get(kind, 0) - 1), counts.get(kind, 0))
+            )  # the last again, or a new one
             if kind != "constant":
                 counts[kind] = max(counts[kind], number + 1)
             parameters.append((kind, number, scale, offset))
