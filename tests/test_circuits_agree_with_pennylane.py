@@ -11,7 +11,7 @@ from hpcqrl.quantum.simulator import Simulator
 from hpcqrl.quantum.trace import Circuit
 
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-10}
-relaxed = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+relaxed = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 
 
 def check(circuit: Circuit, expval: bool, seed: int, dtypes=(np.float64, np.float32)) -> None:
