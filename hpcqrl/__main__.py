@@ -165,12 +165,12 @@ def _summarise(path: Any, duration: float) -> None:
 
     run = read_run(path)
     episodes = run.episodes
-    last = 100 * run.agents
+    part = min(100 * run.agents, len(episodes))
     print(
         f"{run.agents} agents, {len(episodes):,} episodes, {episodes['length'].sum():,} environment steps "
         f"in {duration:.1f} s ({len(episodes) / duration:.3g} episodes/s)\n"
-        f"mean return of each agent's first 100 episodes {episodes['return'][:last].mean():.3f}, "
-        f"of its last 100 {episodes['return'][-last:].mean():.3f}\n"
+        f"mean return of the first {part:,} episodes {episodes['return'][:part].mean():.3f}, "
+        f"of the last {part:,} {episodes['return'][-part:].mean():.3f}\n"
         f"written: {path}",
         flush=True,
     )
@@ -237,7 +237,7 @@ def _native_qpu() -> str:
         begin = time.perf_counter()
         device.expval(angles, weights)
         seconds.append(time.perf_counter() - begin)
-    return f"native: 8 qubits, 2 layers in {1e6 * np.median(seconds):.1f} us"
+    return f"native: 8 qubits in {1e6 * np.median(seconds):.1f} us"
 
 
 def _version(arguments: Sequence[str]) -> None:

@@ -27,7 +27,7 @@ def report(agents: Agents, qpu: str, optimiser: Optimiser) -> None:
 
     qpu: what this rank's QPU is; optimiser: the one whose steps are timed in a push.
     """
-    facts = [platform.node(), _cores(), qpu, _gpu(agents)]
+    facts = [platform.node(), _cores(), f"{library()}, {_LEVELS[MPI.Query_thread()]}", qpu, _gpu(agents)]
     rows = [line.split("\t") for line in agents.gather_text("\t".join(facts))]
     milliseconds = 1e3 * _allreduce_seconds(agents)
     fabrics = {size: measure(agents, size, optimiser) for size in _SHARED}
@@ -37,13 +37,12 @@ def report(agents: Agents, qpu: str, optimiser: Optimiser) -> None:
     from rich.table import Table
 
     table = Table(title=f"{agents.size} ranks")
-    for heading in ("rank", "host", "cores it may use", "QPU", "GPU"):
+    for heading in ("rank", "host", "cores", "MPI library, thread level", "QPU", "GPU"):
         table.add_column(heading, overflow="fold")
     for number, row in enumerate(rows):
         table.add_row(str(number), *row)
     console = Console()
     console.print(table)
-    print(f"MPI library: {library()}; thread level: {_LEVELS[MPI.Query_thread()]}")
     print(f"Allreduce of {_NUMBERS} float64: {milliseconds:.3f} ms (median of {_REPEATS})")
     for size, fabric in fabrics.items():
         print(

@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from hpcqrl.quantum.devices import Floats, Pullback
 from hpcqrl.quantum.trace import Circuit
-
-Floats = NDArray[np.floating]
-Pullback = Callable[[Floats], tuple[Floats, Floats]]
 
 
 class PennyLaneDevice:
