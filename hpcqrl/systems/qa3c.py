@@ -4,6 +4,7 @@ Paper: "Asynchronous training of quantum reinforcement learning" (Chen, arXiv:23
 silent, the author's public code.
 """
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -142,7 +143,7 @@ def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Float
 
     config, env, model = agent.config, agent.env, agent.model
     optimiser = Adam(config.learning_rate, (config.beta_1, config.beta_2))
-    shared = SharedParameters(agents, agent.theta, optimiser, ("episodes",), config.push)
+    shared = SharedParameters(agents, agent.theta, optimiser, ("episodes", "finished"), config.push)
     theta, version = shared.pull()
     while (episode := shared.count("episodes")) < config.episodes:  # T < T_max
         begun_at, episode_return, length = version, 0.0, 0
@@ -175,7 +176,10 @@ def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Float
             episode_return += sum(rewards)
             length += len(rewards)
         journal.episode(episode, episode_return, length, begun_at, float(np.mean(staleness)), float(np.mean(losses)))
-    agents.barrier()
+    shared.count("finished")
+    while shared.count("finished", 0) < agents.size:  # the root goes on collecting what the others record
+        journal.tick()
+        time.sleep(0.001)
     theta, _ = shared.pull()
     agents.barrier()
     shared.close()
