@@ -23,6 +23,9 @@ with warnings.catch_warnings():
 Floats = NDArray[np.floating]
 
 
+_TURN = 0.5  # seconds between two ranks' turns to say what went wrong
+
+
 class Refused(Exception):  # noqa: N818
     """What the user asked for cannot be done; the same on all ranks, to be printed by one."""
 
@@ -137,14 +140,15 @@ def errors_end_all(agents: Agents) -> Iterator[None]:
     except Refused:
         raise  # on all ranks alike
     except (Exception, KeyboardInterrupt) as error:
-        time.sleep(min(0.05 * agents.rank, 2.0))
+        time.sleep(min(_TURN * agents.rank, 4.0))
         if isinstance(error, KeyboardInterrupt):
-            print("hpcqrl: interrupted", file=sys.stderr)
+            message = "hpcqrl: interrupted"
         elif isinstance(error, ValueError | OSError):
-            print(f"hpcqrl: rank {agents.rank}: {error}", file=sys.stderr)
+            message = f"hpcqrl: rank {agents.rank}: {error}"
         else:
-            traceback.print_exc()
-        sys.stderr.flush()
+            message = traceback.format_exc()
+        print(message, file=sys.stderr, flush=True)
+        time.sleep(0.5 * _TURN)  # an abort may overtake what the launcher has not yet passed on
         if agents.size == 1:
             os._exit(1)
         agents.comm.Abort(1)
