@@ -19,7 +19,11 @@ from hpcqrl import (
 )
 from hpcqrl.parallel.launcher import launched_rank, output_is_terminal
 
-SYSTEMS = {"dist-qtrl": "hpcqrl.systems.dist_qtrl", "qa3c": "hpcqrl.systems.qa3c"}
+SYSTEMS = {
+    "dist-qtrl": "hpcqrl.systems.dist_qtrl",
+    "qa3c": "hpcqrl.systems.qa3c",
+    "qdqn-dper": "hpcqrl.systems.qdqn_dper",
+}
 
 USAGE = f"""usage: hpcqrl COMMAND
 
@@ -99,6 +103,7 @@ def _train(arguments: Sequence[str]) -> None:
 
     from hpcqrl.journal import Journal
     from hpcqrl.parallel.agents import Refused, errors_end_all, library, start
+    from hpcqrl.parallel.root import root_serves
     from hpcqrl.progress import Progress
     from hpcqrl.results.recorder import Recorder
     from hpcqrl.results.schema import EPISODE, EXTRA
@@ -111,16 +116,22 @@ def _train(arguments: Sequence[str]) -> None:
                 agent = system.Agent(config, agents.rank)
             if config.qpu == "native" and config.model == "quantum":
                 _compile_kernels(agents)
+            agents.root_serves = hasattr(config, "root") and root_serves(agents, config.root)
+            acting = agents.size - agents.root_serves
             recorder, progress = None, None
             columns = EPISODE + tuple(EXTRA[name] for name in system.EXTRA_COLUMNS)
             with agents.together():
                 if agents.rank == 0:
                     out = options.out or f"runs/{name}-{datetime.now():%Y%m%d-%H%M%S}.h5"
-                    attributes = _attributes(name, config, agents.size, library())
+                    root = "serves" if agents.root_serves else "acts"
+                    attributes = _attributes(name, config, library()) | {"agents": acting, "root": root}
                     recorder = cleanup.enter_context(Recorder(out, attributes, columns, options.overwrite))
             if recorder is not None:
-                print(f"{name}: {agents.size} agents, {config.env}, results in {recorder.path}", flush=True)
-                progress = cleanup.enter_context(Progress(config.all_episodes(agents.size), name, output_is_terminal()))
+                print(f"{name}: {acting} agents, {config.env}, results in {recorder.path}", flush=True)
+                if agents.root_serves:
+                    why = "as asked" if config.root == "serve" else "one-sided operations here wait for it"
+                    print(f"rank 0 does not act but serves the shared parameters: {why}", flush=True)
+                progress = cleanup.enter_context(Progress(config.all_episodes(acting), name, output_is_terminal()))
             journal = Journal(agents, columns, recorder, progress)
             duration = journal.close(system.train(agent, agents, journal))
             if recorder is not None:
@@ -141,7 +152,7 @@ def _compile_kernels(agents: Any) -> None:
         compile_kernels()
 
 
-def _attributes(name: str, config: Any, agents: int, library: str) -> dict[str, Any]:
+def _attributes(name: str, config: Any, library: str) -> dict[str, Any]:
     import json
 
     from hpcqrl.results.schema import FORMAT
@@ -151,7 +162,6 @@ def _attributes(name: str, config: Any, agents: int, library: str) -> dict[str, 
         "system": name,
         "config": json.dumps(asdict(config)),
         "seed": config.seed,
-        "agents": agents,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "hpcqrl": __version__,
         "torch": version("torch"),

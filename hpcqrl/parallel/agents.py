@@ -36,6 +36,7 @@ class Agents:
     def __init__(self, comm: MPI.Intracomm) -> None:
         self.comm = comm
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
+        self.root_serves = False  # rank 0 is no agent, but holds the shared parameters: see parallel/root.py
         node = comm.Split_type(MPI.COMM_TYPE_SHARED)
         crowded = np.array([node.Get_size() > (os.cpu_count() or 1)], np.int64)
         node.Free()

@@ -32,7 +32,9 @@ EXTRA = {
         Column(
             "staleness", "<f8", "updates", "updates by others between pull and push, mean over the episode's pushes"
         ),
-        Column("loss", "<f8", "1", "value part of the loss: the squared TD error, mean over the episode's updates"),
+        Column("loss", "<f8", "1", "loss in the values, mean over the episode's updates (QA3C: the squared TD error)"),
+        Column("refused", "<i4", "updates", "pushes refused in the episode: NaN or infinity in the gradient"),
+        Column("epsilon", "<f8", "1", "probability of a random action at the episode's end"),
     )
 }
 
@@ -41,7 +43,8 @@ ATTRIBUTES = {
     "system": "name of the system, as in `hpcqrl train`",
     "config": "JSON: every field of the system's configuration",
     "seed": "seed from which all random numbers of the run come",
-    "agents": "number of agents: MPI ranks",
+    "agents": "number of agents: MPI ranks, less the root if it serves",
+    "root": "whether rank 0 acts as an agent or only serves the shared parameters",
     "complete": "whether the run ended; otherwise it goes on, or was cut off",
     "created": "UTC time of the start, ISO 8601",
     "hpcqrl": "version of this package",

@@ -1,12 +1,15 @@
 """How an agent picks its actions while it learns."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
+Floats = NDArray[np.floating]
 
-def sample_softmax(logits: NDArray[np.floating], random: np.random.Generator) -> int:
+
+def sample_softmax(logits: Floats, random: np.random.Generator) -> int:
     """An action drawn from softmax(logits) [actions]; in plain floats, which are faster for so few."""
     values = logits.tolist()
     largest = max(values)
@@ -17,3 +20,12 @@ def sample_softmax(logits: NDArray[np.floating], random: np.random.Generator) ->
         if left < 0.0:
             return action
     return weights.index(max(weights))  # rounding left nothing over
+
+
+def epsilon_greedy(
+    values: Callable[[Floats], Floats], observation: Floats, epsilon: float, actions: int, random: np.random.Generator
+) -> int:
+    """With probability epsilon any of so many actions, otherwise the one of the highest of values(observation)."""
+    if random.random() < epsilon:
+        return int(random.random() * actions)
+    return int(values(observation).argmax())

@@ -28,3 +28,21 @@ def entropy_gradient(logits_t: Floats) -> Floats:
     policy_t = np.exp(log_policy_t)
     entropy_t = -(policy_t * log_policy_t).sum(axis=1, keepdims=True)
     return -policy_t * (log_policy_t + entropy_t) / len(logits_t)
+
+
+def td_loss(value: Floats, target: Floats, taken: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Each trajectory's mean of (target_t - value_t)^2 over its n steps, [B], and the gradient in the values [B, S].
+
+    value: Q(s_t, a_t); target: r_t + discount max_a Q(s_tp1, a; theta^-); taken: which steps there are; all [B, S].
+    Source: QDQN-DPER, section 5, "the original definition".
+    """
+    difference = (target - value) * taken
+    steps = taken.sum(axis=1)
+    return (difference * difference).sum(axis=1) / steps, -2.0 * difference / steps[:, None]
+
+
+def matrix_loss(value: Floats, target: Floats, taken: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """The same for the mean square of the matrix of all target_p - value_q. Source: QDQN-DPER, eq. 2."""
+    difference = (target[:, :, None] - value[:, None, :]) * (taken[:, :, None] & taken[:, None, :])
+    entries = taken.sum(axis=1) ** 2
+    return (difference * difference).sum(axis=(1, 2)) / entries, -2.0 * difference.sum(axis=1) / entries[:, None]

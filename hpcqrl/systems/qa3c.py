@@ -4,7 +4,6 @@ Paper: "Asynchronous training of quantum reinforcement learning" (Chen, arXiv:23
 silent, the author's public code.
 """
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -23,10 +22,12 @@ from hpcqrl.rl.returns import bootstrapped_returns
 if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl describe`
     from hpcqrl.journal import Journal
     from hpcqrl.parallel.agents import Agents
+    from hpcqrl.parallel.served_parameters import ServedParameters
+    from hpcqrl.parallel.shared_parameters import SharedParameters
 
 Floats = NDArray[np.floating]
 
-EXTRA_COLUMNS = ("staleness", "loss")  # of an episode's record, beyond those of every system
+EXTRA_COLUMNS = ("staleness", "loss", "refused")  # of an episode's record, beyond those of every system
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class Config:
     """Of Adam [VI.B]."""
     push: Literal["mutex", "accumulate"] = "mutex"
     """Shared moments under a mutex [the author's code], or moments of each agent's own and atomic addition."""
+    root: Literal["act", "serve", "auto"] = "auto"
+    """Whether rank 0 is an agent too or only serves the others; auto: it serves where pushes would wait for it."""
     qpu: str = "native"
     """Where circuits run: native, or a PennyLane device such as lightning.qubit, default.mixed, lightning.gpu."""
     shots: int | None = None
@@ -138,15 +141,23 @@ class Agent:
 
 
 def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Floats]:
-    """Algorithm 1, for each actor-learner; the trained parameters by name."""
-    from hpcqrl.parallel.shared_parameters import SharedParameters
+    """Train with all agents; the trained parameters by name."""
+    from hpcqrl.parallel.root import share
 
-    config, env, model = agent.config, agent.env, agent.model
+    config = agent.config
     optimiser = Adam(config.learning_rate, (config.beta_1, config.beta_2))
-    shared = SharedParameters(agents, agent.theta, optimiser, ("episodes", "finished"), config.push)
+    shared = share(agents, agent.theta, optimiser, ("episodes",), config.push)
+    if shared.acts:
+        learn(agent, shared, journal)
+    return agent.model.layout.split(shared.finish(journal.tick))
+
+
+def learn(agent: Agent, shared: "SharedParameters | ServedParameters", journal: "Journal") -> None:
+    """Algorithm 1, for each actor-learner."""
+    config, env, model = agent.config, agent.env, agent.model
     theta, version = shared.pull()
     while (episode := shared.count("episodes")) < config.episodes:  # T < T_max
-        begun_at, episode_return, length = version, 0.0, 0
+        begun_at, refused, episode_return, length = version, shared.refusals.total, 0.0, 0
         staleness: list[int] = []
         losses: list[float] = []
         observation, _ = env.reset()
@@ -171,19 +182,12 @@ def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Float
             before = version
             theta, version = shared.push(gradient)  # and theta' <- theta
             journal.tick()
-            staleness.append(version - before - 1)
+            staleness.append(max(version - before - 1, 0))
             losses.append(loss)
             episode_return += sum(rewards)
             length += len(rewards)
-        journal.episode(episode, episode_return, length, begun_at, float(np.mean(staleness)), float(np.mean(losses)))
-    shared.count("finished")
-    while shared.count("finished", 0) < agents.size:  # the root goes on collecting what the others record
-        journal.tick()
-        time.sleep(0.001)
-    theta, _ = shared.pull()
-    agents.barrier()
-    shared.close()
-    return model.layout.split(theta)
+        means = float(np.mean(staleness)), float(np.mean(losses))
+        journal.episode(episode, episode_return, length, begun_at, *means, shared.refusals.total - refused)
 
 
 def _value(model: ActorCritic, theta: Floats, observation: Floats) -> float:
