@@ -62,6 +62,25 @@ def test_an_error_on_one_rank_ends_all_within_10_s(tmp_path):
     assert (done.stdout + done.stderr).count("not finite") == 1
 
 
+@pytest.mark.parametrize("system", ["qa3c", "qdqn-dper"])
+@pytest.mark.parametrize(
+    ("env", "options", "reasons"),
+    [
+        ("Breaks-v0", (), ("hpcqrl: rank 1:\n", "ZeroDivisionError: the cart has left the track")),
+        ("InfiniteRewards-v0", (), ("10 gradients in a row held NaN or infinity",)),
+        ("InfiniteRewards-v0", ("--root", "serve"), ("10 gradients in a row held NaN or infinity",)),
+    ],
+)
+def test_what_goes_wrong_in_one_asynchronous_agent_ends_all(tmp_path, system, env, options, reasons):
+    out = tmp_path / "run.h5"
+    options = ("--env", f"test_environments:{env}", "--out", str(out), *options)
+    begin = time.monotonic()
+    done = hpcqrl("train", system, *options, ranks=4, PYTHONPATH="tests")
+    assert done.returncode != 0 and time.monotonic() - begin < 30  # start-up included
+    assert all(reason in done.stderr for reason in reasons), done.stdout + done.stderr
+    assert not out.exists() or not read_run(out).complete
+
+
 def test_an_exception_where_others_wait_ends_all(tmp_path):
     script = (
         "from hpcqrl.parallel.agents import *\n"

@@ -1,5 +1,7 @@
 """Environments come as flat observations and discrete actions, or are refused by name."""
 
+import os
+
 import gymnasium
 import numpy as np
 import pytest
@@ -29,7 +31,30 @@ class NotANumber(gymnasium.Env):
         return np.full(3, 0.5 if self.steps <= self.good_steps else np.nan, np.float32)
 
 
+class Breaks(gymnasium.Env):
+    """Episodes of 5 steps; from the 50th on it raises on MPI rank 1, or, if rewards, gives infinite ones everywhere."""
+
+    observation_space = gymnasium.spaces.Box(-1, 1, (3,), np.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def __init__(self, rewards: bool = False) -> None:
+        self.rewards, self.steps, self.episodes = rewards, 0, 0
+
+    def reset(self, *, seed=None, options=None):
+        self.episodes += 1
+        return np.zeros(3, np.float32), {}
+
+    def step(self, action):
+        self.steps += 1
+        broken = self.episodes > 50
+        if broken and not self.rewards and os.environ.get("PMI_RANK", "1") == "1":
+            raise ZeroDivisionError("the cart has left the track")
+        return np.ones(3, np.float32), np.inf if broken and self.rewards else 1.0, False, self.steps % 5 == 0, {}
+
+
 gymnasium.register("NotANumber-v0", NotANumber)
+gymnasium.register("Breaks-v0", Breaks)
+gymnasium.register("InfiniteRewards-v0", Breaks, kwargs={"rewards": True})
 gymnasium.register("NeverANumber-v0", NotANumber, kwargs={"good_steps": -1})
 
 

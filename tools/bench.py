@@ -249,20 +249,26 @@ def agents(rounds: int = 3) -> None:
     for heading in ("system", "model", "with", "steps/s", "ratio"):
         table.add_column(heading, justify="left" if heading in ("system", "model", "with") else "right")
     contenders = (("classical", "native", 3000), ("quantum", "native", 1500), ("quantum", "lightning.qubit", 5))
-    best = dict.fromkeys(contenders, 0.0)
-    with tempfile.TemporaryDirectory() as folder:
+    for system in ("qa3c", "qdqn-dper"):
+        best = dict.fromkeys(contenders, 0.0)
         for _ in range(rounds):
             for contender in contenders:
-                model, qpu, episodes = contender
-                options = ["--model", model, "--qpu", qpu, "--episodes", str(episodes), "--out", f"{folder}/x.h5"]
-                command = [str(BIN / "hpcqrl"), "train", "qa3c", "--overwrite", *options]
-                subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-                run = read_run(f"{folder}/x.h5")
-                best[contender] = max(best[contender], run.episodes["length"].sum() / run.episodes["time"].max())
-    slowest = best[contenders[-1]]
-    for (model, qpu, _), rate in best.items():
-        table.add_row("qa3c", model, qpu if model == "quantum" else "-", f"{rate:,.0f}", f"{rate / slowest:,.0f}")
+                best[contender] = max(best[contender], steps_a_second(system, *contender))
+        slowest = best[contenders[-1]]
+        for (model, qpu, _), rate in best.items():
+            table.add_row(system, model, qpu if model == "quantum" else "-", f"{rate:,.0f}", f"{rate / slowest:,.0f}")
+        table.add_section()
     Console(width=118).print(table)
+
+
+def steps_a_second(system: str, model: str, qpu: str, episodes: int) -> float:
+    """Of one agent alone on CartPole."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = ["--model", model, "--qpu", qpu, "--episodes", str(episodes), "--out", f"{folder}/x.h5"]
+        command = [str(BIN / "hpcqrl"), "train", system, "--env", "CartPole-v1", *options]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        run = read_run(f"{folder}/x.h5")
+    return float(run.episodes["length"].sum() / run.episodes["time"].max())
 
 
 def start() -> None:

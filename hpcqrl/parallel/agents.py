@@ -147,7 +147,7 @@ def errors_end_all(agents: Agents) -> Iterator[None]:
         elif isinstance(error, ValueError | OSError):
             message = f"hpcqrl: rank {agents.rank}: {error}"
         else:
-            message = traceback.format_exc()
+            message = f"hpcqrl: rank {agents.rank}:\n{traceback.format_exc()}"
         print(message, file=sys.stderr, flush=True)
         time.sleep(0.5 * _TURN)  # an abort may overtake what the launcher has not yet passed on
         if agents.size == 1:

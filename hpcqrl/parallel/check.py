@@ -48,13 +48,17 @@ def report(agents: Agents, qpu: str, optimiser: Optimiser) -> None:
         print(
             f"shared parameters, {size} float64: push {1e6 * fabric.push:.1f} us, "
             f"pull {1e6 * fabric.pull:.1f} us alone; {fabric.together:,.0f} pushes/s by all ranks at once"
+            + (f"; push {1e6 * fabric.served:.1f} us to a root that serves" if agents.size > 1 else "")
         )
     if agents.size == 1:
         return
     if any(fabric.root_is_needed for fabric in fabrics.values()):
-        print("one-sided operations wait for the root here: run asynchronous systems with all ranks on one node")
+        print(
+            "one-sided operations wait for the root here: asynchronous systems will have rank 0 serve (--root auto), "
+            "so start one rank more than agents"
+        )
     else:
-        print("one-sided operations go on while the root computes: asynchronous systems can use all these ranks")
+        print("one-sided operations go on while the root computes: asynchronous systems will use all ranks as agents")
 
 
 def _cores() -> str:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hpcqrl.parallel.agents import Agents
+from hpcqrl.parallel.served_parameters import ServedParameters
 from hpcqrl.parallel.shared_parameters import Optimiser, SharedParameters
 
 _REPEATS = 300
@@ -16,13 +17,15 @@ _ROOT_AWAY = 0.5  # seconds
 
 class Fabric(NamedTuple):
     """push and pull: median seconds of one, by the last rank alone; together: pushes a second by all ranks at once;
-    longest: seconds of the longest push while the root made no MPI call for half a second (0 on a single rank).
+    longest: seconds of the longest push while the root made no MPI call for half a second;
+    served: median seconds of a push by the last rank to a root that only serves (the last two 0 on a single rank).
     """
 
     push: float
     pull: float
     together: float
     longest: float
+    served: float
 
     @property
     def root_is_needed(self) -> bool:
@@ -35,7 +38,7 @@ def measure(agents: Agents, size: int, optimiser: Optimiser) -> Fabric:
     shared = SharedParameters(agents, np.zeros(size), optimiser)
     gradient = np.ones(size)
     last = agents.rank == agents.size - 1
-    found = np.zeros(4)
+    found = np.zeros(5)
     if last:
         found[0] = _median_seconds(lambda: shared.push(gradient))
         found[1] = _median_seconds(shared.pull)
@@ -60,6 +63,12 @@ def measure(agents: Agents, size: int, optimiser: Optimiser) -> Fabric:
             found[3] = max(found[3], time.monotonic() - start)
     agents.barrier()
     shared.close()
+
+    if agents.size > 1:
+        with_server = ServedParameters(agents, np.zeros(size), optimiser)
+        if last:
+            found[4] = _median_seconds(lambda: with_server.push(gradient))
+        with_server.finish(lambda: None)
     return Fabric(*(agents.mean(found) * agents.size).tolist())
 
 

@@ -76,7 +76,7 @@ class PrioritizedReplay:
         return places, Trajectories(*(part[places] for part in self.memory)), weights / weights.max()
 
     def reprioritize(self, places: NDArray[np.integer], losses: Floats) -> None:
-        """Make losses [B] the priorities of the trajectories at these places [B]."""
-        priorities = losses + _SMALLEST
+        """Make losses [B] the priorities of the trajectories at these places [B]; one that is not finite counts 0."""
+        priorities = np.where(np.isfinite(losses), losses, 0.0) + _SMALLEST
         self.largest = max(self.largest, float(priorities.max()))
         self.powers[places] = priorities**self.alpha
