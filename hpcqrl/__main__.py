@@ -1,11 +1,10 @@
-"""The command line: hpcqrl train | describe | check | version. The only place where objects are wired together."""
+"""The command line: hpcqrl train | resume | describe | check | version."""
 
 import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
 from types import ModuleType
@@ -17,17 +16,14 @@ from hpcqrl import (
     __version__,
     one_thread,  # noqa: F401  (before NumPy and torch are imported)
 )
-from hpcqrl.parallel.launcher import launched_rank, output_is_terminal
-
-SYSTEMS = {
-    "dist-qtrl": "hpcqrl.systems.dist_qtrl",
-    "qa3c": "hpcqrl.systems.qa3c",
-    "qdqn-dper": "hpcqrl.systems.qdqn_dper",
-}
+from hpcqrl.interruption import EXIT_STATUS, Interruption
+from hpcqrl.parallel.launcher import launched_rank
+from hpcqrl.systems import SYSTEMS
 
 USAGE = f"""usage: hpcqrl COMMAND
 
   train SYSTEM     train agents, one a rank; under mpiexec or srun for more than one
+  resume FILE      carry on with a run that was cut off, from its last checkpoint; under mpiexec or srun likewise
   describe SYSTEM  its parameters by part, and its circuit drawn as text
   check            under mpiexec or srun: what every rank has, and how fast they talk
   version          versions of this package and of what it runs on
@@ -47,6 +43,16 @@ class Train(Generic[Config]):
     """Results file; by default runs/SYSTEM-DATE-TIME.h5."""
     overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
     """Replace the results file if it exists."""
+    checkpoint_every: float = 60.0
+    """Seconds between checkpoints, which `hpcqrl resume` goes on from; 0: only at SIGUSR1 or SIGTERM."""
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Carry on with a run that was interrupted, killed, or preempted, from its last checkpoint."""
+
+    path: tyro.conf.Positional[str]
+    """Its results file; everything else is in there."""
 
 
 def main() -> None:
@@ -54,6 +60,7 @@ def main() -> None:
     arguments = sys.argv[1:]
     commands: dict[str, Callable[[Sequence[str]], None]] = {
         "train": _train,
+        "resume": _resume,
         "describe": _describe,
         "check": _check,
         "version": _version,
@@ -101,89 +108,33 @@ def _train(arguments: Sequence[str]) -> None:
     name, system = _system("train", arguments)
     options: Train[Any] = _parse(Train[system.Config], f"train {name}", arguments[1:])  # type: ignore[name-defined]
 
-    from hpcqrl.journal import Journal
-    from hpcqrl.parallel.agents import Refused, errors_end_all, library, start
-    from hpcqrl.parallel.root import root_serves
-    from hpcqrl.progress import Progress
-    from hpcqrl.results.recorder import Recorder
-    from hpcqrl.results.schema import EPISODE, EXTRA
+    _with_agents(
+        lambda agents, interruption, run: run.train(
+            agents, interruption, name, options.system, options.out, options.overwrite, options.checkpoint_every
+        )
+    )
 
-    config = options.system
+
+def _resume(arguments: Sequence[str]) -> None:
+    options: Resume = _parse(Resume, "resume", arguments)
+    _with_agents(lambda agents, interruption, run: run.resume(agents, interruption, options.path))
+
+
+def _with_agents(do: Callable[[Any, Interruption, ModuleType], None]) -> None:
+    """Start MPI and do it on all ranks; how it ends is the exit status."""
+    interruption = Interruption()
+    from hpcqrl import run
+    from hpcqrl.parallel.agents import Interrupted, Refused, errors_end_all, start
+
     try:
         agents = start()
-        with errors_end_all(agents), ExitStack() as cleanup:
-            with agents.together():
-                agent = system.Agent(config, agents.rank)
-            if config.qpu == "native" and config.model == "quantum":
-                _compile_kernels(agents)
-            agents.root_serves = hasattr(config, "root") and root_serves(agents, config.root)
-            acting = agents.size - agents.root_serves
-            recorder, progress = None, None
-            columns = EPISODE + tuple(EXTRA[name] for name in system.EXTRA_COLUMNS)
-            with agents.together():
-                if agents.rank == 0:
-                    out = options.out or f"runs/{name}-{datetime.now():%Y%m%d-%H%M%S}.h5"
-                    root = "serves" if agents.root_serves else "acts"
-                    attributes = _attributes(name, config, library()) | {"agents": acting, "root": root}
-                    recorder = cleanup.enter_context(Recorder(out, attributes, columns, options.overwrite))
-            if recorder is not None:
-                print(f"{name}: {acting} agents, {config.env}, results in {recorder.path}", flush=True)
-                if agents.root_serves:
-                    why = "as asked" if config.root == "serve" else "one-sided operations here wait for it"
-                    print(f"rank 0 does not act but serves the shared parameters: {why}", flush=True)
-                progress = cleanup.enter_context(Progress(config.all_episodes(acting), name, output_is_terminal()))
-            journal = Journal(agents, columns, recorder, progress)
-            duration = journal.close(system.train(agent, agents, journal))
-            if recorder is not None:
-                cleanup.close()
-                _summarise(recorder.path, duration)
+        with errors_end_all(agents):
+            do(agents, interruption, run)
     except Refused as refused:
         _refuse(str(refused))
-
-
-def _compile_kernels(agents: Any) -> None:
-    """Have the native kernels compiled by one rank of each node, if they have not been before."""
-    with agents.first_on_each_node() as first:
-        from hpcqrl.quantum.jit import cached
-        from hpcqrl.quantum.simulator import compile_kernels
-
-        if first and agents.rank == 0 and not cached():
-            print("compiling the circuit kernels, once for this machine", flush=True)
-        compile_kernels()
-
-
-def _attributes(name: str, config: Any, library: str) -> dict[str, Any]:
-    import json
-
-    from hpcqrl.results.schema import FORMAT
-
-    return {
-        "format": FORMAT,
-        "system": name,
-        "config": json.dumps(asdict(config)),
-        "seed": config.seed,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "hpcqrl": __version__,
-        "torch": version("torch"),
-        "pennylane": version("pennylane"),
-        "mpi": library,
-    }
-
-
-def _summarise(path: Any, duration: float) -> None:
-    from hpcqrl.results.reader import read_run
-
-    run = read_run(path)
-    episodes = run.episodes
-    part = min(100 * run.agents, len(episodes))
-    print(
-        f"{run.agents} agents, {len(episodes):,} episodes, {episodes['length'].sum():,} environment steps "
-        f"in {duration:.1f} s ({len(episodes) / duration:.3g} episodes/s)\n"
-        f"mean return of the first {part:,} episodes {episodes['return'][:part].mean():.3f}, "
-        f"of the last {part:,} {episodes['return'][-part:].mean():.3f}\n"
-        f"written: {path}",
-        flush=True,
-    )
+    except Interrupted as interrupted:
+        _say(f"interrupted: {interrupted}")
+        sys.exit(EXIT_STATUS)
 
 
 def _describe(arguments: Sequence[str]) -> None:
@@ -218,17 +169,15 @@ def _describe(arguments: Sequence[str]) -> None:
 
 def _check(arguments: Sequence[str]) -> None:
     _parse(_Nothing, "check", arguments)
-    from hpcqrl.parallel.agents import Refused, errors_end_all, start
-    from hpcqrl.parallel.check import report
-    from hpcqrl.rl.optimisers import Adam
 
-    try:
-        agents = start()
-        with errors_end_all(agents):
-            _compile_kernels(agents)
-            report(agents, _native_qpu(), Adam(1e-4))
-    except Refused as refused:
-        _refuse(str(refused))
+    def check(agents: Any, interruption: Interruption, run: ModuleType) -> None:
+        from hpcqrl.parallel.check import report
+        from hpcqrl.rl.optimisers import Adam
+
+        run.compile_kernels(agents)
+        report(agents, _native_qpu(), Adam(1e-4))
+
+    _with_agents(check)
 
 
 def _native_qpu() -> str:

@@ -1,41 +1,93 @@
-"""What a run leaves behind: its episodes, on their way from the agents to the results file and the screen."""
+"""What a run leaves behind: its episodes and checkpoints, on their way from the agents to the results file."""
 
 import time
+from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
-from hpcqrl.parallel.agents import Agents
+from hpcqrl.interruption import Interruption
+from hpcqrl.parallel.agents import Agents, Interrupted
+from hpcqrl.parallel.arrays import gather
 from hpcqrl.parallel.records import RecordStream
 from hpcqrl.progress import Progress
 from hpcqrl.results.recorder import Recorder
 from hpcqrl.results.schema import Column, row_dtype
 
+State = Mapping[str, NDArray]
+
+_SHARE = 100  # a checkpoint is followed by at least so many times its own duration without one
+
 
 class Journal:
-    """One on every rank; recorder and progress are rank 0's alone."""
+    """One on every rank; recorder and progress are rank 0's alone.
+
+    checkpoint_every: seconds, 0: only when interrupted; elapsed: seconds of running before this resumption.
+    """
 
     def __init__(
-        self, agents: Agents, columns: tuple[Column, ...], recorder: Recorder | None, progress: Progress | None
+        self,
+        agents: Agents,
+        columns: tuple[Column, ...],
+        recorder: Recorder | None,
+        progress: Progress | None,
+        interruption: Interruption,
+        checkpoint_every: float = 0.0,
+        elapsed: float = 0.0,
     ) -> None:
         self._agents, self._recorder, self._progress = agents, recorder, progress
+        self._interruption, self._every = interruption, checkpoint_every or float("inf")
         self._stream = RecordStream(agents, row_dtype(columns))
-        self._start = time.monotonic()
+        self._start = time.monotonic() - elapsed
+        self._due = time.monotonic() + self._every
 
     def episode(self, number: int, episode_return: float, length: int, version: int, *extra: float) -> None:
         """Note a finished episode: its number among those of all agents, the updates before it, the system's extras."""
-        elapsed = time.monotonic() - self._start
-        self._stream.put((number, self._agents.rank, episode_return, length, elapsed, version, *extra))
+        self._stream.put((number, self._agents.rank, episode_return, length, self._elapsed(), version, *extra))
         self.tick()
 
     def tick(self) -> None:
         """Send or collect what is due; to be called often, since an episode may take long."""
         self._keep(self._stream.poll())
+        self._agents.wish = self.checkpoint_wanted
+
+    @property
+    def checkpoint_wanted(self) -> bool:
+        """Whether this rank wants a checkpoint: it was told to end, or, on rank 0, the time has come."""
+        return self._interruption.arrived or (self._recorder is not None and time.monotonic() >= self._due)
+
+    def checkpoint(
+        self, own: State, common: Callable[[], State], acts: bool = True, meanwhile: Callable[[], object] = lambda: None
+    ) -> None:
+        """Keep this agent's own state and, of rank 0, what is common to all, taken when all have come. All must call.
+
+        Raises Interrupted, on all ranks, if one was told to end. acts: whether this rank is an agent; meanwhile: what
+        rank 0 has to do until the others come.
+        """
+        begin = time.monotonic()
+        rows = self._stream.collect(meanwhile)
+        states = gather(self._agents, own if acts else {})
+        shared = common() if self._recorder is not None else {}
+        ends = self._agents.any(self._interruption.arrived)  # from here on the others may go on
+        if self._recorder is not None:
+            assert states is not None
+            self._keep(rows)
+            self._recorder.checkpoint(self._elapsed(), shared, [state for state in states if state])
+            now = time.monotonic()
+            self._due = now + max(self._every, _SHARE * (now - begin))
+        self._agents.wish = False
+        if ends:
+            self._agents.barrier()
+            raise Interrupted("all of it is kept in the results file, for `hpcqrl resume`")
 
     def close(self, parameters: dict[str, np.ndarray]) -> float:
         """Write the complete file and return the run's duration in seconds. All ranks must call."""
-        self._keep(self._stream.finish())
+        self._keep(self._stream.collect())
         if self._recorder is not None:
             self._recorder.finish(parameters)
+        return self._elapsed()
+
+    def _elapsed(self) -> float:
         return time.monotonic() - self._start
 
     def _keep(self, rows: np.ndarray | None) -> None:

@@ -10,11 +10,13 @@ _PLAIN_INTERVAL = 10.0  # seconds
 
 
 class Progress:
-    """Shown by rank 0. episodes: how many the run will have, over all agents; live: whether a terminal will show it."""
+    """Shown by rank 0. episodes: how many the run will have, over all agents; live: whether a terminal will show it;
+    done: how many it had before it was resumed.
+    """
 
-    def __init__(self, episodes: int, title: str, live: bool) -> None:
+    def __init__(self, episodes: int, title: str, live: bool, done: int = 0) -> None:
         self.episodes, self.title = episodes, title
-        self.done = 0
+        self.done = self._before = done
         self._recent: deque[float] = deque(maxlen=100)
         self._start = time.monotonic()
         self._due = self._start + _PLAIN_INTERVAL
@@ -38,7 +40,7 @@ class Progress:
 
     def _facts(self, now: float) -> str:
         elapsed = now - self._start
-        rate = self.done / elapsed
+        rate = (self.done - self._before) / elapsed
         left = (self.episodes - self.done) / rate
         return f"return {np.mean(self._recent):.3f}, {rate:.3g} episodes/s, {left:.0f} s to go"
 

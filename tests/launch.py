@@ -50,3 +50,26 @@ def run(*command: str, ranks: int | None = None, timeout: float = 120.0, **varia
 def hpcqrl(*arguments: str, ranks: int | None = None, timeout: float = 120.0, **variables: str):
     """Run the command line."""
     return run(str(BIN / "hpcqrl"), *arguments, ranks=ranks, timeout=timeout, **variables)
+
+
+def worker_pids(launcher: int) -> list[int]:
+    """The ranks under an mpiexec, in no order."""
+    children: dict[int, list[int]] = {}
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/stat") as file:
+                children.setdefault(int(file.read().rsplit(")", 1)[1].split()[1]), []).append(int(entry))
+        except OSError:
+            continue
+    found, todo = [], [launcher]
+    while todo:
+        below = children.get(todo.pop(), [])
+        todo += below
+        for pid in below:
+            try:
+                with open(f"/proc/{pid}/cmdline") as file:
+                    if "/hpcqrl\0" in file.read() and not children.get(pid):
+                        found.append(pid)
+            except OSError:
+                continue
+    return found

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from launch import BIN, clean_environment, finish, hpcqrl, run, start
+from launch import BIN, clean_environment, finish, hpcqrl, run, start, worker_pids
 
 from hpcqrl.results.reader import read_run
 
@@ -93,29 +93,6 @@ def test_an_exception_where_others_wait_ends_all(tmp_path):
     done = run(sys.executable, "-c", script, ranks=4, timeout=10)
     assert done.returncode != 0 and time.monotonic() - begin < 10
     assert "ZeroDivisionError: on rank 2" in done.stderr
-
-
-def worker_pids(launcher: int) -> list[int]:
-    """The ranks under an mpiexec, in no order."""
-    children: dict[int, list[int]] = {}
-    for entry in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{entry}/stat") as file:
-                children.setdefault(int(file.read().rsplit(")", 1)[1].split()[1]), []).append(int(entry))
-        except OSError:
-            continue
-    found, todo = [], [launcher]
-    while todo:
-        below = children.get(todo.pop(), [])
-        todo += below
-        for pid in below:
-            try:
-                with open(f"/proc/{pid}/cmdline") as file:
-                    if "dist-qtrl" in file.read() and not children.get(pid):
-                        found.append(pid)
-            except OSError:
-                continue
-    return found
 
 
 @pytest.mark.parametrize("victim", range(4))

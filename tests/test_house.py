@@ -12,9 +12,11 @@ ALLOWED = {
     "parallel": set(),
     "results": set(),
     "models": {"quantum"},
+    "randomness": set(),
+    "interruption": set(),
     "progress": set(),
-    "journal": {"parallel", "results", "progress"},
-    "systems": {"checks", "rl", "quantum", "envs", "parallel", "models", "journal"},
+    "journal": {"parallel", "results", "progress", "interruption"},
+    "systems": {"checks", "randomness", "rl", "quantum", "envs", "parallel", "models", "journal"},
 }
 ONLY_IN = {"mpi4py": "parallel", "h5py": "results", "pennylane": "quantum", "numba": "quantum"}
 

@@ -18,7 +18,8 @@ from hpcqrl.results.schema import ATTRIBUTES, EPISODE, row_dtype
 
 DTYPE = row_dtype(EPISODE)
 FACTS = {"format": 1, "system": "a-system", "config": '{"env": "E"}', "seed": 1, "agents": 2, "created": "now"}
-FACTS |= {"hpcqrl": "0", "torch": "0", "pennylane": "0", "mpi": "none"}
+FACTS |= {"hpcqrl": "0", "torch": "0", "pennylane": "0", "mpi": "none", "root": "acts", "history": "[]"}
+FACTS |= {"checkpoint_every": 60.0}
 
 
 def rows(start: int, number: int) -> np.ndarray:

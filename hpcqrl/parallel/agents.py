@@ -30,12 +30,17 @@ class Refused(Exception):  # noqa: N818
     """What the user asked for cannot be done; the same on all ranks, to be printed by one."""
 
 
+class Interrupted(Exception):  # noqa: N818
+    """The run was asked to end, and has kept what it needs to be resumed; raised on all ranks."""
+
+
 class Agents:
     """All agents of a run, seen by one of them: its rank, their number (size), and what they do together."""
 
     def __init__(self, comm: MPI.Intracomm) -> None:
         self.comm = comm
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
+        self.wish = self.wished = False  # what any rank says with its vector in `mean`, all know after it
         self.root_serves = False  # rank 0 is no agent, but holds the shared parameters: see parallel/root.py
         node = comm.Split_type(MPI.COMM_TYPE_SHARED)
         crowded = np.array([node.Get_size() > (os.cpu_count() or 1)], np.int64)
@@ -47,14 +52,22 @@ class Agents:
         """The mean of all agents' flat vectors, by one Allreduce: the same bits on every rank. All must call.
 
         Where ranks outnumber cores, one that waits does so asleep: a blocking Allreduce takes the core from another.
+        With the vector travels this rank's `wish`; afterwards `wished` says on all ranks whether anyone's was true.
         """
-        result = np.empty_like(vector)
+        sent = np.append(vector, float(self.wish))
+        result = np.empty_like(sent)
         if self._crowded:
-            _wait(self.comm.Iallreduce(vector, result))
+            _wait(self.comm.Iallreduce(sent, result))
         else:
-            self.comm.Allreduce(vector, result)
-        result /= self.size
-        return result
+            self.comm.Allreduce(sent, result)
+        self.wished = bool(result[-1] > 0.0)
+        return result[:-1] / self.size
+
+    def any(self, flag: bool) -> bool:
+        """Whether it is true on any rank. All must call."""
+        found = np.empty(1, np.int64)
+        _wait(self.comm.Iallreduce(np.array([flag], np.int64), found, MPI.MAX))
+        return bool(found[0])
 
     def barrier(self) -> None:
         """Wait until all agents are here. All must call."""
@@ -138,7 +151,7 @@ def errors_end_all(agents: Agents) -> Iterator[None]:
     """
     try:
         yield
-    except Refused:
+    except (Refused, Interrupted):
         raise  # on all ranks alike
     except (Exception, KeyboardInterrupt) as error:
         time.sleep(min(_TURN * agents.rank, 4.0))

@@ -9,7 +9,7 @@ from mpi4py import MPI
 
 from hpcqrl.parallel.agents import Agents, library
 from hpcqrl.parallel.fabric import measure
-from hpcqrl.parallel.shared_parameters import Optimiser
+from hpcqrl.parallel.pushes import Optimiser
 
 _LEVELS = {
     MPI.THREAD_SINGLE: "single",

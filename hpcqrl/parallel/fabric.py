@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from hpcqrl.parallel.agents import Agents
+from hpcqrl.parallel.pushes import Optimiser
 from hpcqrl.parallel.served_parameters import ServedParameters
-from hpcqrl.parallel.shared_parameters import Optimiser, SharedParameters
+from hpcqrl.parallel.shared_parameters import SharedParameters
 
 _REPEATS = 300
 _ALL_AT_ONCE = 0.5  # seconds
@@ -69,6 +70,7 @@ def measure(agents: Agents, size: int, optimiser: Optimiser) -> Fabric:
         if last:
             found[4] = _median_seconds(lambda: with_server.push(gradient))
         with_server.finish(lambda: None)
+        with_server.close()
     return Fabric(*(agents.mean(found) * agents.size).tolist())
 
 

@@ -1,6 +1,7 @@
 """Records on their way from the agents to the root, which never makes an agent wait."""
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 from mpi4py import MPI
@@ -39,11 +40,15 @@ class RecordStream:
             self._sent.append((self.comm.Isend([rows.view(np.uint8), MPI.BYTE], 0, _TAG), rows))
         return None
 
-    def finish(self) -> np.ndarray | None:
-        """Collect all that is still on its way; the rows on rank 0, None elsewhere. All must call."""
+    def collect(self, meanwhile: Callable[[], object] = lambda: None) -> np.ndarray | None:
+        """Collect all that is still on its way; the rows on rank 0, None elsewhere. All must call.
+
+        Until the others have come too, rank 0 calls `meanwhile` again and again.
+        """
         if self.comm.Get_rank() > 0:
             for request, _ in self._sent:
                 request.Wait()
+            self._sent = []
             rows = self._take()
             self.comm.Send([rows.view(np.uint8), MPI.BYTE], 0, _TAG + 1)
             return None
@@ -51,7 +56,8 @@ class RecordStream:
         for rank in range(1, self.comm.Get_size()):
             while not self.comm.Iprobe(rank, _TAG + 1):
                 collected += self._arrived()
-                time.sleep(0.001)
+                if not meanwhile():
+                    time.sleep(0.001)
             collected += self._arrived()
             collected.append(self._receive(rank, _TAG + 1))
         return np.concatenate(collected)

@@ -1,15 +1,18 @@
 """What the root rank does besides holding the shared parameters: act as the others do, or only serve them."""
 
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
-from mpi4py import MPI
 from numpy.typing import NDArray
 
-from hpcqrl.parallel.agents import Agents, Refused
+from hpcqrl.parallel.agents import Agents, Interrupted, Refused
+from hpcqrl.parallel.pushes import Optimiser
 from hpcqrl.parallel.served_parameters import ServedParameters
-from hpcqrl.parallel.shared_parameters import Optimiser, SharedParameters
+from hpcqrl.parallel.shared_parameters import SharedParameters
+from hpcqrl.parallel.window import WORD, Window
 
 Floats = NDArray[np.floating]
 
@@ -28,38 +31,43 @@ def root_serves(agents: Agents, wanted: Literal["act", "serve", "auto"]) -> bool
     return all(_waits_for_root(agents, away) for away in _AWAY)
 
 
+@contextmanager
 def share(
     agents: Agents,
     theta: Floats,
     optimiser: Optimiser,
     counters: tuple[str, ...],
     push: Literal["mutex", "accumulate"],
-) -> SharedParameters | ServedParameters:
-    """Shared parameters for a root that acts, or, if agents.root_serves, for one that serves. All ranks must call."""
+    saved: Mapping[str, NDArray] | None = None,
+) -> Iterator[SharedParameters | ServedParameters]:
+    """Shared parameters for a root that acts, or, if agents.root_serves, for one that serves. All ranks must enter.
+
+    They are closed at the end, also of a run that was interrupted.
+    """
+    shared: SharedParameters | ServedParameters
     if agents.root_serves:
-        return ServedParameters(agents, theta, optimiser, counters)
-    return SharedParameters(agents, theta, optimiser, counters, push)
+        shared = ServedParameters(agents, theta, optimiser, counters, saved)
+    else:
+        shared = SharedParameters(agents, theta, optimiser, counters, push, saved)
+    try:
+        yield shared
+    except Interrupted:
+        shared.close()
+        raise
+    shared.close()
 
 
 def _waits_for_root(agents: Agents, away: float) -> bool:
     """Whether, on any rank, one-sided operations do not come back before the root calls MPI again."""
-    window = MPI.Win.Allocate(8 if agents.rank == 0 else 0, 1, comm=agents.comm)
-    window.Lock_all(MPI.MODE_NOCHECK)
-    agents.barrier()
+    window = Window(agents, 2 * WORD)
     longest = 0.0
     if agents.rank == 0:
         time.sleep(away)
     else:
-        before = np.empty(1, np.int64)
         end = time.monotonic() + 0.5 * away
         while (begin := time.monotonic()) < end:
-            window.Fetch_and_op([np.ones(1, np.int64), MPI.INT64_T], [before, MPI.INT64_T], 0, 0, MPI.SUM)
-            window.Flush(0)
+            window.add(WORD, 1)
             longest = max(longest, time.monotonic() - begin)
             time.sleep(0.001)
-    agents.barrier()
-    window.Unlock_all()
-    window.Free()
-    found = np.array([longest > 0.4 * away], np.int64)
-    agents.comm.Allreduce(MPI.IN_PLACE, found, MPI.MAX)
-    return bool(found[0])
+    window.close()
+    return agents.any(longest > 0.4 * away)

@@ -1,60 +1,23 @@
 """Parameters that all agents share without ever waiting for one another: a window of memory on the root rank.
 
-The window holds a mutex and counters, then one block: versions, theta, and the optimiser's state; then the target
-network's theta. One Lock_all is opened at the start and kept: with MPICH a lock for each update stands still while the
-root computes outside MPI, and so does all access to memory that was not allocated by the window itself.
+The window holds a mutex and counters, then one block: its head, theta, and the optimiser's state; then the target
+network's theta. The head is what every push and pull brings along: the versions of theta and of the target, and how
+many checkpoints have been asked for.
 """
 
-import math
-import os
 import time
-from collections.abc import Callable
-from typing import Literal, Protocol
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 import numpy as np
-from mpi4py import MPI
 from numpy.typing import NDArray
 
 from hpcqrl.parallel.agents import Agents
+from hpcqrl.parallel.pushes import Floats, Optimiser, Refusals, State, usable
+from hpcqrl.parallel.window import WORD, Window
 
-Floats = NDArray[np.floating]
-
-_ROOT = 0
-_WORD = 8  # bytes of an int64 or float64
-_OWN_COUNTERS = ("mutex", "refused", "finished")  # the int64 words at the window's start; the system's counters follow
-_FREE, _TAKEN = np.zeros(1, np.int64), np.ones(1, np.int64)
-_MOST_REFUSED = 10  # pushes of one agent in a row
-yield_processor = getattr(os, "sched_yield", lambda: time.sleep(0))  # sleep(0) takes 75 us on Linux
-
-
-class Optimiser(Protocol):
-    """A step on flat vectors that keeps its state in `rows` further vectors."""
-
-    @property
-    def rows(self) -> int: ...
-
-    def step(self, theta: Floats, state: Floats, steps: int, gradient: Floats) -> None:
-        """Move theta [size] and state [rows, size], in place, after `steps` earlier steps."""
-
-
-def usable(gradient: Floats) -> bool:
-    """Whether all numbers are finite: their sum is."""
-    return math.isfinite(gradient.sum())
-
-
-class Refusals:
-    """Counts an agent's pushes of unusable gradients, and gives up after 10 in a row."""
-
-    total = in_a_row = 0
-
-    def add(self) -> None:
-        """Note one. Raises ValueError at the tenth in a row."""
-        self.total += 1
-        self.in_a_row += 1
-        if self.in_a_row == _MOST_REFUSED:
-            raise ValueError(
-                f"{_MOST_REFUSED} gradients in a row held NaN or infinity; none was pushed: training diverges"
-            )
+HEAD = 3  # words of the block before theta
+VERSION, TARGET_VERSION, CHECKPOINTS = range(HEAD)
 
 
 class SharedParameters:
@@ -63,7 +26,7 @@ class SharedParameters:
     mode "mutex": a push reads, steps and writes theta and the shared optimiser state under a mutex in the window:
     agents take turns, none is lost, and no pull sees half a push. mode "accumulate": each agent keeps an optimiser
     state of its own and adds its step atomically, number by number: for agent counts where the mutex is what limits.
-    All ranks construct and close it together.
+    saved: this rank's part of a checkpoint to go on from. All ranks construct and close it together.
     """
 
     acts = True  # every rank is an agent, the root as well
@@ -75,40 +38,38 @@ class SharedParameters:
         optimiser: Optimiser,
         counters: tuple[str, ...] = (),
         mode: Literal["mutex", "accumulate"] = "mutex",
+        saved: Mapping[str, NDArray] | None = None,
     ) -> None:
         self.size, self._optimiser, self._mode, self._agents = theta.size, optimiser, mode, agents
-        self._place = {name: _WORD * number for number, name in enumerate((*_OWN_COUNTERS, *counters))}
-        self._block_start = _WORD * max(8, len(self._place))  # mutex and block apart: two cache lines
-        rows = 1 + (optimiser.rows if mode == "mutex" else 0)
-        self._block = np.empty(2 + rows * theta.size)  # versions of theta and of the target (int64), theta, state
-        self._versions = self._block[:2].view(np.int64)
-        self._theta = self._block[2 : 2 + theta.size]
-        self._state = self._block[2 + theta.size :].reshape(rows - 1, theta.size)
-        self._own_state = np.zeros((optimiser.rows, theta.size)) if mode == "accumulate" else self._state
-        self._own_steps = 0
-        self._target, self._target_version, self._target_start = theta.copy(), 0, self._block_start + self._block.nbytes
         self.refusals = Refusals()
-        bytes_on_root = self._target_start + theta.nbytes
-        self._window = MPI.Win.Allocate(bytes_on_root if agents.rank == _ROOT else 0, 1, comm=agents.comm)
-        if agents.rank == _ROOT:
-            memory = np.asarray(self._window.tomemory())
-            memory[:] = 0
-            memory[self._block_start : self._target_start].view(np.float64)[2 : 2 + theta.size] = theta
-            memory[self._target_start :].view(np.float64)[:] = theta
-        agents.comm.Barrier()
-        self._window.Lock_all(MPI.MODE_NOCHECK)
-        self._window.Sync()
-        agents.comm.Barrier()
+        names = ("mutex", "refused", "finished", *counters)
+        self._place = {name: WORD * number for number, name in enumerate(names)}
+        rows = optimiser.rows if mode == "mutex" else 0
+        self._block = np.zeros(HEAD + (1 + rows) * theta.size)
+        self._head = self._block[:HEAD].view(np.int64)
+        self._theta = self._block[HEAD : HEAD + theta.size]
+        self._moments = self._block[HEAD + theta.size :].reshape(rows, theta.size)
+        self._theta[:] = theta
+        self._target, self._target_version, self._checkpoints = theta.copy(), 0, 0
+        self._own_moments, self._own_steps = np.zeros((optimiser.rows, theta.size)), 0
+        self._block_place = WORD * max(8, len(names))  # mutex and block apart: two cache lines
+        self._target_place = self._block_place + self._block.nbytes
+        self._window = Window(agents, self._target_place + theta.nbytes)
+        if saved:
+            self._restore(saved)
+        if agents.rank == 0:
+            self._window.put(self._block, self._block_place)
+            self._window.put(self._target, self._target_place)
+        agents.barrier()
 
     def pull(self) -> tuple[Floats, int]:
         """theta, a copy, and its version: how many pushes it has had."""
         if self._mode == "accumulate":
-            self._read_atomically()
+            self._read_each()
         else:
-            self._take_mutex()
-            self._get(self._block[: 2 + self.size], self._block_start)
-            self._release_mutex()
-        return self._theta.copy(), int(self._versions[0])
+            with self._window:
+                self._window.get(self._block[: HEAD + self.size], self._block_place)
+        return self._theta.copy(), int(self._head[VERSION])
 
     def push(self, gradient: Floats) -> tuple[Floats, int]:
         """Take one optimiser step down the gradient [size]; the fresh theta, a copy, and its version.
@@ -122,100 +83,106 @@ class SharedParameters:
         self.refusals.in_a_row = 0
         if self._mode == "accumulate":
             return self._push_accumulate(gradient)
-        self._take_mutex()
-        self._get(self._block, self._block_start)
-        self._optimiser.step(self._theta, self._state, int(self._versions[0]), gradient)
-        self._versions[0] += 1
-        self._put(self._block, self._block_start)
-        self._release_mutex()
-        return self._theta.copy(), int(self._versions[0])
+        with self._window:
+            self._window.get(self._block, self._block_place)
+            self._optimiser.step(self._theta, self._moments, int(self._head[VERSION]), gradient)
+            self._head[VERSION] += 1
+            self._window.put(self._block, self._block_place)
+        return self._theta.copy(), int(self._head[VERSION])
 
     def target(self) -> Floats:
         """theta of the target network, as of the last pull or push; not to be written to."""
-        if self._target_version < self._versions[1]:
-            self._take_mutex()
+        if self._target_version < self._head[TARGET_VERSION]:
             self._target = np.empty(self.size)
-            self._get(self._target, self._target_start)
-            self._release_mutex()
-            self._target_version = int(self._versions[1])
+            with self._window:
+                self._window.get(self._target, self._target_place)
+            self._target_version = int(self._head[TARGET_VERSION])
         return self._target
 
     def renew_target(self) -> None:
         """Copy theta, as it is now, to the target network."""
-        self._take_mutex()
-        if self._mode == "accumulate":
-            self._read_atomically()
-        else:
-            self._get(self._block[: 2 + self.size], self._block_start)
-        self._put(self._theta, self._target_start)
-        self._add(self._block_start + _WORD, 1)
-        self._release_mutex()
+        with self._window:
+            if self._mode == "accumulate":
+                self._read_each()
+            else:
+                self._window.get(self._block[: HEAD + self.size], self._block_place)
+            self._window.put(self._theta, self._target_place)
+            self._window.add(self._block_place + WORD * TARGET_VERSION, 1)
 
     def count(self, name: str, increment: int = 1) -> int:
         """Add to a counter; its value before. An increment of 0 reads it."""
-        return self._add(self._place[name], increment)
+        return self._window.add(self._place[name], increment)
 
     def finish(self, meanwhile: Callable[[], None]) -> Floats:
-        """Wait for all agents, calling `meanwhile` again and again, and end; the final theta on all ranks."""
+        """Wait for all agents, calling `meanwhile` again and again; the final theta. All ranks must call."""
         self.count("finished")
         while self.count("finished", 0) < self._agents.size:
+            self.pull()
             meanwhile()
-            time.sleep(0.001)
-        theta, _ = self.pull()
-        self.close()
-        return theta
+            time.sleep(0.002)
+        with self._window:  # a checkpoint asked for just before
+            self._window.get_each(self._head, self._block_place)
+        meanwhile()
+        return self.pull()[0]
+
+    def checkpoint_due(self, wanted: bool) -> bool:
+        """Whether this agent wants a checkpoint, or another has asked for one: all meet before their next push."""
+        if wanted and self._head[CHECKPOINTS] == self._checkpoints:
+            place = self._block_place + WORD * CHECKPOINTS
+            with self._window:
+                all_here = self.count("finished", 0) == self._agents.size  # then it is too late for one
+                if self._window.add(place, 0) == self._checkpoints and not all_here:
+                    self._window.add(place, 1)
+                self._head[CHECKPOINTS] = self._window.add(place, 0)
+        due = bool(self._head[CHECKPOINTS] > self._checkpoints)
+        self._checkpoints += due
+        return due
+
+    def serve(self) -> bool:
+        """Nothing to do: the window needs no service."""
+        return False
+
+    def state(self) -> State:
+        """What a checkpoint keeps for all, read while no agent pushes."""
+        target = np.empty(self.size)
+        self._window.get(self._block, self._block_place)
+        self._window.get(target, self._target_place)
+        values = {"version": self._head[VERSION], "target_version": self._head[TARGET_VERSION]}
+        values |= {f"counter.{name}": self.count(name, 0) for name in self._place if name not in ("mutex", "finished")}
+        arrays = {"theta": self._theta.copy(), "moments": self._moments.copy(), "target": target}
+        return arrays | {name: np.array(value, np.int64) for name, value in values.items()}
+
+    def own_state(self) -> State:
+        """What a checkpoint keeps for this agent."""
+        if self._mode == "mutex":
+            return {}
+        return {"own.moments": self._own_moments.copy(), "own.steps": np.array(self._own_steps)}
 
     def close(self) -> None:
         """Give the window back. All ranks must call."""
-        self._agents.barrier()
-        self._window.Unlock_all()
-        self._window.Free()
+        self._window.close()
 
-    def _get(self, part: NDArray, start: int) -> None:
-        self._window.Get([part, MPI.BYTE], _ROOT, (start, part.nbytes, MPI.BYTE))
-        self._window.Flush(_ROOT)
-
-    def _put(self, part: NDArray, start: int) -> None:
-        self._window.Put([part, MPI.BYTE], _ROOT, (start, part.nbytes, MPI.BYTE))
-        self._window.Flush(_ROOT)
-
-    def _add(self, place: int, increment: int) -> int:
-        before = np.empty(1, np.int64)
-        self._window.Fetch_and_op([np.array([increment]), MPI.INT64_T], [before, MPI.INT64_T], _ROOT, place, MPI.SUM)
-        self._window.Flush(_ROOT)
-        return int(before[0])
-
-    def _take_mutex(self) -> None:
-        found = np.empty(1, np.int64)
-        while True:
-            self._window.Compare_and_swap(
-                [_TAKEN, MPI.INT64_T], [_FREE, MPI.INT64_T], [found, MPI.INT64_T], _ROOT, self._place["mutex"]
-            )
-            self._window.Flush(_ROOT)
-            if found[0] == 0:
-                return
-            yield_processor()  # to the rank that holds the mutex, perhaps
-
-    def _release_mutex(self) -> None:
-        self._window.Accumulate([_FREE, MPI.INT64_T], _ROOT, (self._place["mutex"], 1, MPI.INT64_T), MPI.REPLACE)
-        self._window.Flush(_ROOT)
+    def _restore(self, saved: Mapping[str, NDArray]) -> None:
+        self._theta[:], self._target = saved["theta"], saved["target"].copy()
+        if saved["moments"].shape == self._moments.shape:  # a root that served kept them in another mode
+            self._moments[:] = saved["moments"]
+        if "own.moments" in saved:
+            self._own_moments, self._own_steps = saved["own.moments"].copy(), int(saved["own.steps"])
+        self._head[VERSION], self._head[TARGET_VERSION] = saved["version"], saved["target_version"]
+        self._target_version = int(saved["target_version"])
+        if self._agents.rank == 0:
+            for name in self._place:
+                self.count(name, int(saved.get(f"counter.{name}", 0)))
 
     def _push_accumulate(self, gradient: Floats) -> tuple[Floats, int]:
         before = self._theta.copy()
-        self._optimiser.step(self._theta, self._own_state, self._own_steps, gradient)
+        self._optimiser.step(self._theta, self._own_moments, self._own_steps, gradient)
         self._own_steps += 1
-        step = self._theta - before
-        place = self._block_start + self._versions.nbytes
-        self._window.Accumulate([step, MPI.DOUBLE], _ROOT, (place, self.size, MPI.DOUBLE), MPI.SUM)
-        self._add(self._block_start, 1)
-        self._read_atomically()
-        return self._theta.copy(), int(self._versions[0])
+        self._window.add_each(self._theta - before, self._block_place + WORD * HEAD)
+        self._window.add(self._block_place + WORD * VERSION, 1)
+        self._read_each()
+        return self._theta.copy(), int(self._head[VERSION])
 
-    def _read_atomically(self) -> None:
-        """Read versions and theta, each number whole even while others accumulate: Get_accumulate with NO_OP."""
-        place = self._block_start
-        for part, kind in ((self._versions, MPI.INT64_T), (self._theta, MPI.DOUBLE)):
-            nothing = np.empty_like(part)
-            self._window.Get_accumulate([nothing, kind], [part, kind], _ROOT, (place, part.size, kind), MPI.NO_OP)
-            place += part.nbytes
-        self._window.Flush(_ROOT)
+    def _read_each(self) -> None:
+        self._window.get_each(self._head, self._block_place)
+        self._window.get_each(self._theta, self._block_place + WORD * HEAD)

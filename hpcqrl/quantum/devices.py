@@ -22,6 +22,7 @@ class Device(Protocol):
     """A circuit somewhere to run. angles [samples, n_angles] and weights (circuit.weights) in radians."""
 
     circuit: Circuit
+    random: np.random.Generator | None  # of its measurements, where this process draws them
 
     def expval(self, angles: Floats, weights: Floats) -> Floats:
         """Expectation values of Z on every qubit, [samples, qubits]."""
@@ -64,7 +65,7 @@ class NativeDevice:
 
     def __init__(self, circuit: Circuit, shots: int | None = None, seed: int = 0, dtype: Any = np.float32) -> None:
         self.circuit, self.shots, self.dtype = circuit, shots, dtype
-        self._random = np.random.default_rng(seed)
+        self.random: np.random.Generator | None = np.random.default_rng(seed)
         self._simulators: dict[bool, Simulator] = {}
 
     def simulator(self, expval: bool) -> Simulator:
@@ -87,7 +88,8 @@ class NativeDevice:
         return np.array(counts, self.dtype) / self.shots
 
     def sample(self, angles: Floats, weights: Floats, shots: int) -> NDArray[np.uint8]:
-        return self.simulator(False).sample(angles, weights, shots, self._random)
+        assert self.random is not None
+        return self.simulator(False).sample(angles, weights, shots, self.random)
 
     def expval_vjp(self, angles: Floats, weights: Floats) -> tuple[Floats, Pullback]:
         exact, states = self.simulator(True).run_for_gradient(angles, weights)

@@ -20,6 +20,7 @@ class PennyLaneDevice:
 
     def __init__(self, circuit: Circuit, name: str, shots: int | None = None, seed: int = 0) -> None:
         self.circuit, self.shots = circuit, shots
+        self.random: np.random.Generator | None = None  # PennyLane's own
         try:
             self._device = _make(name, circuit.qubits, seed % 2**32)
         except Exception as error:  # each plugin raises what it likes

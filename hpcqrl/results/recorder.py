@@ -5,14 +5,17 @@ change: `/episodes` is one chunk with room for more rows than it has, so that ad
 single number in the dataset's header, its length. When the room is used up, a new file with twice as much takes over.
 """
 
+import fcntl
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
+from hpcqrl.results.checkpoint import write_checkpoint
 from hpcqrl.results.schema import ATTRIBUTES, Column, row_dtype
 
 _FIRST_ROOM = 4096  # rows
@@ -21,25 +24,42 @@ _FIRST_ROOM = 4096  # rows
 class Recorder:
     """Writes one run's file. attributes: the root attributes but `complete`; units and meanings come from the schema.
 
-    Raises FileExistsError if the file exists, unless overwrite; OSError if it cannot be written.
+    resume: carry on with the file that is there, and with its checkpoint, but only with `rows` of its episodes.
+    Raises FileExistsError if the file exists, unless overwrite or resume; OSError if it cannot be written, or another
+    run is writing it.
     """
 
     def __init__(
-        self, path: str | Path, attributes: Mapping[str, Any], columns: tuple[Column, ...], overwrite: bool = False
+        self,
+        path: str | Path,
+        attributes: Mapping[str, Any],
+        columns: tuple[Column, ...],
+        overwrite: bool = False,
+        resume: bool = False,
+        rows: np.ndarray | None = None,
     ) -> None:
         self.path = Path(path)
-        self._attributes, self._columns = dict(attributes), columns
-        if self.path.exists() and not overwrite:
+        self._attributes, self._columns = {"checkpointed": 0.0} | dict(attributes), columns
+        self._file: h5py.File | None = None
+        self._lock_path = self.path.with_name(f".{self.path.name}.lock")
+        self._finished = False
+        self._checkpointed = resume and self._attributes["checkpointed"] > 0.0
+        if self.path.exists() and not (overwrite or resume):
             raise FileExistsError(f"{self.path} exists; choose another --out, or pass --overwrite")
+        rows = np.empty(0, row_dtype(columns)) if rows is None else rows
+        self.rows, self._room = rows.size, 2 * rows.size
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._write(np.empty(0, row_dtype(columns)), room=0)
+            self._lock = _lock(self._lock_path)
+            try:
+                self._write(rows, self._room)
+            except BaseException:
+                self._unlock()
+                raise
         except OSError as error:
             raise OSError(f"cannot write {self.path}: {error}") from error
-        self.rows = 0
-        self._room = 0
-        self._file: h5py.File | None = None
-        self._finished = False
+        if self._room:
+            self._file = _open_in_place(self.path)
 
     def append(self, new: np.ndarray) -> None:
         """Add rows; they are on disk when this returns."""
@@ -61,8 +81,18 @@ class Recorder:
         """The rows on disk."""
         return self._file["episodes"][:] if self._file is not None else np.empty(0, row_dtype(self._columns))
 
+    def checkpoint(self, elapsed: float, common: Mapping[str, Any], agents: Sequence[Mapping[str, Any]]) -> None:
+        """Put a checkpoint, as of now, in the place of the last one; it is on disk when this returns."""
+        rows = self.read()
+        self.close()
+        self._attributes["checkpointed"] = time.time()
+        self._room = max(_FIRST_ROOM, 2 * rows.size)
+        self._write(rows, self._room, checkpoint=(elapsed, common, agents))
+        self._checkpointed = True
+        self._file = _open_in_place(self.path)
+
     def finish(self, parameters: Mapping[str, np.ndarray]) -> None:
-        """Write the complete file: all episodes in their order, and the final parameters."""
+        """Write the complete file: all episodes in their order, and the final parameters; no checkpoint any more."""
         rows = self.read()
         self.close()
         rows = rows[np.argsort(rows["episode"], kind="stable")]
@@ -82,11 +112,21 @@ class Recorder:
         """Keep what there is; a run that failed before its first episode leaves no file."""
         if not self._finished:
             self.close()
-            if error is not None and self.rows == 0:
+            if error is not None and self.rows == 0 and not self._checkpointed:
                 self.path.unlink(missing_ok=True)
+        self._unlock()
+
+    def _unlock(self) -> None:
+        self._lock_path.unlink(missing_ok=True)
+        os.close(self._lock)
 
     def _write(
-        self, rows: np.ndarray, room: int, complete: bool = False, parameters: Mapping[str, np.ndarray] | None = None
+        self,
+        rows: np.ndarray,
+        room: int,
+        complete: bool = False,
+        parameters: Mapping[str, np.ndarray] | None = None,
+        checkpoint: tuple[float, Mapping[str, Any], Sequence[Mapping[str, Any]]] | None = None,
     ) -> None:
         """Write the whole file beside its place, force it to disk, and move it there."""
         partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
@@ -99,11 +139,36 @@ class Recorder:
                 for name, value in (parameters or {}).items():
                     dataset = file.create_dataset(f"parameters/{name}", data=value)
                     dataset.attrs["about"] = "final parameters theta; circuit angles in radians, others dimensionless"
+                if checkpoint is not None:
+                    write_checkpoint(file, rows.size, *checkpoint)
+                elif self._checkpointed and not complete:
+                    with h5py.File(self.path, "r", locking=False) as old:
+                        old.copy("checkpoint", file)
             with open(partial, "rb") as written:
                 os.fsync(written.fileno())
             os.replace(partial, self.path)
         finally:
             partial.unlink(missing_ok=True)
+
+
+def _lock(path: Path) -> int:
+    """Hold a lock file for this run: a descriptor whose closing, or this process's end, gives it free again.
+
+    It lies beside the results file, which other programs may open at any time. Raises BlockingIOError if another run
+    holds it. (Where the file system knows no locks, there are none.)
+    """
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise BlockingIOError("another run is writing it") from None
+        except OSError:
+            pass
+        if path.exists() and os.path.samestat(os.fstat(descriptor), os.stat(path)):
+            return descriptor
+        os.close(descriptor)  # its holder has just removed it
 
 
 def _open_in_place(path: Path) -> h5py.File:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-FORMAT = 1  # grows when an old reader could no longer read the file
+FORMAT = 2  # grows when an old reader could no longer read the file; 2: checkpoints
 
 
 class Column(NamedTuple):
@@ -47,6 +47,9 @@ ATTRIBUTES = {
     "root": "whether rank 0 acts as an agent or only serves the shared parameters",
     "complete": "whether the run ended; otherwise it goes on, or was cut off",
     "created": "UTC time of the start, ISO 8601",
+    "history": "JSON: for each start or resumption its UTC time, the agents, and the episodes that the file then had",
+    "checkpoint_every": "seconds between checkpoints; 0: only when the run is interrupted",
+    "checkpointed": "time of the last checkpoint, in seconds since 1970; 0: none yet",
     "hpcqrl": "version of this package",
     "torch": "version of torch",
     "pennylane": "version of PennyLane",

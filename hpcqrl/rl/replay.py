@@ -1,5 +1,6 @@
 """Prioritised replay of short trajectories."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -80,3 +81,18 @@ class PrioritizedReplay:
         priorities = np.where(np.isfinite(losses), losses, 0.0) + _SMALLEST
         self.largest = max(self.largest, float(priorities.max()))
         self.powers[places] = priorities**self.alpha
+
+    def state(self) -> dict[str, NDArray]:
+        """All it holds, by name, for a checkpoint."""
+        held = min(self.stored, len(self.powers))
+        arrays = {f"replay.{name}": part[:held] for name, part in self.memory._asdict().items()}
+        counts = {"replay.stored": np.array(self.stored), "replay.largest": np.array(self.largest)}
+        return arrays | {"replay.powers": self.powers[:held]} | counts
+
+    def restore(self, state: Mapping[str, NDArray]) -> None:
+        """Hold what `state` gave."""
+        held = len(state["replay.powers"])
+        for name, part in self.memory._asdict().items():
+            part[:held] = state[f"replay.{name}"]
+        self.powers[:held] = state["replay.powers"]
+        self.stored, self.largest = int(state["replay.stored"]), float(state["replay.largest"])

@@ -15,6 +15,7 @@ from hpcqrl.checks import at_least, positive, within
 from hpcqrl.envs.make import make
 from hpcqrl.models.policy import Policy
 from hpcqrl.models.quantum_train import QuantumTrainGenerator
+from hpcqrl.randomness import State, random_states, set_random_states
 from hpcqrl.rl.exploration import sample_softmax
 from hpcqrl.rl.losses import entropy_gradient, reinforce_gradient
 from hpcqrl.rl.optimisers import Adam, clip_norm
@@ -73,13 +74,12 @@ class Config:
         within(0.0, 1.0, discount=self.discount)
         positive(learning_rate=self.learning_rate, max_gradient_norm=self.max_gradient_norm)
 
-    def all_episodes(self, agents: int) -> int:
-        """Episodes of the whole run."""
-        return self.episodes * agents
-
 
 class Agent:
-    """One agent: its environment, its random numbers, and its own QPU, which generates its policies."""
+    """One agent: its environment, its random numbers, and its own QPU, which generates its policies.
+
+    theta, Adam's moments, updates and episodes (of all agents) so far are the same on every rank.
+    """
 
     def __init__(self, config: Config, rank: int) -> None:
         self.config = config
@@ -94,7 +94,33 @@ class Agent:
         if config.model == "quantum":
             qpu = config.qpu, config.shots, int(qpu_seed.generate_state(1)[0])
             self.model = QuantumTrainGenerator(self.policy.size, config.layers, config.mapping, *qpu)
-        self.theta = self.model.initial(np.random.default_rng(shared))  # the same on every rank
+        self.theta = self.model.initial(np.random.default_rng(shared))
+        self.optimiser = Adam(config.learning_rate)
+        self.moments = np.zeros((self.optimiser.rows, self.theta.size))
+        self.updates = self.episodes = 0
+        self.generators = {"action": self.random, "env": self.env.unwrapped.np_random}
+        if isinstance(self.model, QuantumTrainGenerator) and self.model.device.random is not None:
+            self.generators["qpu"] = self.model.device.random
+
+    def all_episodes(self, agents: int) -> int:
+        """Episodes of the whole run, if it goes on with so many agents."""
+        return self.episodes + (self.config.episodes - self.updates) * agents
+
+    def common(self) -> State:
+        """What a checkpoint keeps once for all."""
+        counts = {"updates": np.array(self.updates), "episodes": np.array(self.episodes)}
+        return {"theta": self.theta, "moments": self.moments} | counts
+
+    def state(self) -> State:
+        """What a checkpoint keeps of this agent."""
+        return random_states(self.generators)
+
+    def restore(self, common: State, own: State) -> None:
+        """Go on from a checkpoint; own is empty for an agent that was not there then."""
+        self.theta, self.moments = common["theta"], common["moments"]
+        self.updates, self.episodes = int(common["updates"]), int(common["episodes"])
+        if own:
+            set_random_states(self.generators, own)
 
     def episode(self, policy: Callable[[Floats], Floats]) -> tuple[Floats, NDArray[np.int64], Floats]:
         """IV.B.1, experience collection: the observations, actions and rewards of one episode."""
@@ -127,14 +153,16 @@ class Agent:
 def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Floats]:
     """IV.C, global synchronisation; the trained parameters by name."""
     config, theta = agent.config, agent.theta
-    optimiser = Adam(config.learning_rate)
-    moments = np.zeros((optimiser.rows, theta.size))
-    for update in range(config.episodes):
+    while agent.updates < config.episodes:
         gradient, reward_t = agent.gradient(theta)
-        journal.episode(update * agents.size + agents.rank, reward_t.sum(), len(reward_t), update)
+        journal.episode(agent.episodes + agents.rank, reward_t.sum(), len(reward_t), agent.updates)
         gradient = agents.mean(gradient)  # eq. 5
         clip_norm(gradient, config.max_gradient_norm)
-        optimiser.step(theta, moments, update, gradient)
-        if update % 100 == 99:
-            agents.check_equal(theta, f"theta after update {update + 1}")
+        agent.optimiser.step(theta, agent.moments, agent.updates, gradient)
+        agent.updates += 1
+        agent.episodes += agents.size
+        if agent.updates % 100 == 0:
+            agents.check_equal(theta, f"theta after update {agent.updates}")
+        if agents.wished:
+            journal.checkpoint(agent.state(), agent.common)
     return agent.model.layout.split(theta)

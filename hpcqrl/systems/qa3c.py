@@ -4,6 +4,7 @@ Paper: "Asynchronous training of quantum reinforcement learning" (Chen, arXiv:23
 silent, the author's public code.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +15,7 @@ from hpcqrl.checks import at_least, positive, within
 from hpcqrl.envs.make import make
 from hpcqrl.models import flat
 from hpcqrl.models.dressed_vqc import DressedLinear, DressedVqc
+from hpcqrl.randomness import State, random_states, set_random_states
 from hpcqrl.rl.exploration import sample_softmax
 from hpcqrl.rl.losses import reinforce_gradient
 from hpcqrl.rl.optimisers import Adam
@@ -79,10 +81,6 @@ class Config:
         within(0.0, 0.999999, beta_1=self.beta_1, beta_2=self.beta_2)
         positive(learning_rate=self.learning_rate)
 
-    def all_episodes(self, agents: int) -> int:
-        """Episodes of the whole run."""
-        return self.episodes
-
 
 class ActorCritic:
     """Actor and critic, separate networks [Table I]; their parameters in one flat vector, the actor's first."""
@@ -102,6 +100,8 @@ class ActorCritic:
         self.size = self.layout.size
         if isinstance(self.actor, DressedVqc):
             self.circuit = self.actor.circuit
+        devices = {"actor": getattr(self.actor, "device", None), "critic": getattr(self.critic, "device", None)}
+        self.generators = {f"qpu.{who}": device.random for who, device in devices.items() if device and device.random}
 
     def initial(self, random: np.random.Generator) -> Floats:
         """Starting parameters, flat [size]."""
@@ -138,6 +138,31 @@ class Agent:
         qpu = int(qpu_seed.generate_state(1)[0])
         self.model = ActorCritic(config, observation.size, int(self.env.action_space.n), qpu)  # type: ignore[attr-defined]
         self.theta = self.model.initial(np.random.default_rng(shared))  # the same on every rank
+        self.unfinished: list[int] = []  # numbers of episodes taken on, the one at play last
+        self.saved: State | None = None  # the checkpoint to go on from
+        self.generators = {"action": self.random, "env": self.env.unwrapped.np_random} | self.model.generators
+
+    def all_episodes(self, agents: int) -> int:
+        """Episodes of the whole run."""
+        return self.config.episodes
+
+    def state(self) -> State:
+        """What a checkpoint keeps of this agent."""
+        return random_states(self.generators) | {"unfinished": np.array(self.unfinished, np.int64)}
+
+    def restore(self, common: State, own: State) -> None:
+        """Go on from a checkpoint; an agent that was not there then has nothing of its own but unfinished episodes."""
+        self.theta, self.saved = common["theta"], common | own
+        unfinished = own.get("unfinished", np.empty(0, np.int64)).tolist()
+        self.unfinished = [number for number in unfinished if number < self.config.episodes]
+        if "random.action" in own:
+            set_random_states(self.generators, own)
+
+    def next_episode(self, shared: "SharedParameters | ServedParameters") -> int:
+        """The number of the episode to play: one that a checkpoint cut off, or the next of all agents'."""
+        if not self.unfinished:
+            self.unfinished.append(shared.count("episodes"))
+        return self.unfinished[-1]
 
 
 def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Floats]:
@@ -146,17 +171,29 @@ def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Float
 
     config = agent.config
     optimiser = Adam(config.learning_rate, (config.beta_1, config.beta_2))
-    shared = share(agents, agent.theta, optimiser, ("episodes",), config.push)
-    if shared.acts:
-        learn(agent, shared, journal)
-    return agent.model.layout.split(shared.finish(journal.tick))
+    with share(agents, agent.theta, optimiser, ("episodes",), config.push, agent.saved) as shared:
+
+        def between_updates() -> None:
+            journal.tick()
+            if shared.checkpoint_due(journal.checkpoint_wanted):
+                own = agent.state() | shared.own_state()
+                journal.checkpoint(own, shared.state, shared.acts, shared.serve)
+
+        if shared.acts:
+            learn(agent, shared, journal, between_updates)
+        return agent.model.layout.split(shared.finish(between_updates))
 
 
-def learn(agent: Agent, shared: "SharedParameters | ServedParameters", journal: "Journal") -> None:
+def learn(
+    agent: Agent,
+    shared: "SharedParameters | ServedParameters",
+    journal: "Journal",
+    between_updates: Callable[[], None],
+) -> None:
     """Algorithm 1, for each actor-learner."""
     config, env, model = agent.config, agent.env, agent.model
     theta, version = shared.pull()
-    while (episode := shared.count("episodes")) < config.episodes:  # T < T_max
+    while (episode := agent.next_episode(shared)) < config.episodes:  # T < T_max
         begun_at, refused, episode_return, length = version, shared.refusals.total, 0.0, 0
         staleness: list[int] = []
         losses: list[float] = []
@@ -181,12 +218,13 @@ def learn(agent: Agent, shared: "SharedParameters | ServedParameters", journal: 
             gradient, loss = model.loss_gradient(theta, observation_t, np.array(actions), return_t)
             before = version
             theta, version = shared.push(gradient)  # and theta' <- theta
-            journal.tick()
+            between_updates()
             staleness.append(max(version - before - 1, 0))
             losses.append(loss)
             episode_return += sum(rewards)
             length += len(rewards)
         means = float(np.mean(staleness)), float(np.mean(losses))
+        agent.unfinished.pop()
         journal.episode(episode, episode_return, length, begun_at, *means, shared.refusals.total - refused)
 
 

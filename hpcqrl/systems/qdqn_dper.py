@@ -3,6 +3,7 @@
 Paper: "Quantum deep Q learning with distributed prioritized experience replay" (Chen, arXiv:2304.09648), Algorithm 1.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from hpcqrl.checks import at_least, positive, within
 from hpcqrl.envs.make import make
 from hpcqrl.models.dressed_vqc import DressedLinear, DressedVqc
+from hpcqrl.randomness import State, random_states, set_random_states
 from hpcqrl.rl.exploration import epsilon_greedy
 from hpcqrl.rl.losses import matrix_loss, td_loss
 from hpcqrl.rl.optimisers import RMSprop
@@ -100,10 +102,6 @@ class Config:
         within(0.0, 0.999999, rms_alpha=self.rms_alpha)
         positive(learning_rate=self.learning_rate, rms_epsilon=self.rms_epsilon)
 
-    def all_episodes(self, agents: int) -> int:
-        """Episodes of the whole run."""
-        return self.episodes
-
 
 class Agent:
     """One agent: its environment, its random numbers, its own replay memory, and its own QPU."""
@@ -128,6 +126,43 @@ class Agent:
         self.replay = PrioritizedReplay(capacity, config.trajectory_length, inputs, alpha, config.priority_beta)
         self.batch = 1 if config.replay == "none" else config.batch
         self.steps, self.epsilon = 0, config.epsilon_start  # Z and epsilon of Algorithm 1
+        self.unfinished: list[int] = []  # numbers of episodes taken on, the one at play last
+        self.saved: State | None = None  # the checkpoint to go on from
+        self.generators = {"action": self.random, "env": self.env.unwrapped.np_random}
+        if isinstance(self.model, DressedVqc) and self.model.device.random is not None:
+            self.generators["qpu"] = self.model.device.random
+
+    def all_episodes(self, agents: int) -> int:
+        """Episodes of the whole run."""
+        return self.config.episodes
+
+    def state(self) -> State:
+        """What a checkpoint keeps of this agent."""
+        return (
+            random_states(self.generators)
+            | {"unfinished": np.array(self.unfinished, np.int64)}
+            | {
+                "steps": np.array(self.steps),
+                "epsilon": np.array(self.epsilon),
+                **self.replay.state(),
+            }
+        )
+
+    def restore(self, common: State, own: State) -> None:
+        """Go on from a checkpoint; an agent that was not there then has nothing of its own but unfinished episodes."""
+        self.theta, self.saved = common["theta"], common | own
+        unfinished = own.get("unfinished", np.empty(0, np.int64)).tolist()
+        self.unfinished = [number for number in unfinished if number < self.config.episodes]
+        if "random.action" in own:
+            set_random_states(self.generators, own)
+            self.steps, self.epsilon = int(own["steps"]), float(own["epsilon"])
+            self.replay.restore(own)
+
+    def next_episode(self, shared: "SharedParameters | ServedParameters") -> int:
+        """The number of the episode to play: one that a checkpoint cut off, or the next of all agents'."""
+        if not self.unfinished:
+            self.unfinished.append(shared.count("episodes"))
+        return self.unfinished[-1]
 
     def loss_gradient(
         self, theta: Floats, target_theta: Floats, batch: Trajectories, weights: Floats
@@ -152,17 +187,29 @@ def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Float
 
     config = agent.config
     optimiser = RMSprop(config.learning_rate, config.rms_alpha, config.rms_epsilon)
-    shared = share(agents, agent.theta, optimiser, ("episodes", "steps"), config.push)
-    if shared.acts:
-        learn(agent, shared, journal)
-    return agent.model.layout.split(shared.finish(journal.tick))
+    with share(agents, agent.theta, optimiser, ("episodes", "steps"), config.push, agent.saved) as shared:
+
+        def between_updates() -> None:
+            journal.tick()
+            if shared.checkpoint_due(journal.checkpoint_wanted):
+                own = agent.state() | shared.own_state()
+                journal.checkpoint(own, shared.state, shared.acts, shared.serve)
+
+        if shared.acts:
+            learn(agent, shared, journal, between_updates)
+        return agent.model.layout.split(shared.finish(between_updates))
 
 
-def learn(agent: Agent, shared: "SharedParameters | ServedParameters", journal: "Journal") -> None:
+def learn(
+    agent: Agent,
+    shared: "SharedParameters | ServedParameters",
+    journal: "Journal",
+    between_updates: Callable[[], None],
+) -> None:
     """Algorithm 1, for each learner process."""
     config, env, replay = agent.config, agent.env, agent.replay
     theta, version = shared.pull()
-    while (episode := shared.count("episodes")) < config.episodes:  # T < T_max
+    while (episode := agent.next_episode(shared)) < config.episodes:  # T < T_max
         begun_at, refused, episode_return, length = version, shared.refusals.total, 0.0, 0
         staleness: list[int] = []
         losses: list[float] = []
@@ -194,12 +241,13 @@ def learn(agent: Agent, shared: "SharedParameters | ServedParameters", journal: 
             steps = shared.count("steps", len(rewards))  # Y
             if steps // config.target_every < (steps + len(rewards)) // config.target_every:  # Y mod C = 0
                 shared.renew_target()
-            journal.tick()
+            between_updates()
             staleness.append(max(version - before - 1, 0))
             losses.append(float(batch_losses.mean()))
             episode_return += sum(rewards)
             length += len(rewards)
         means = float(np.mean(staleness)), float(np.mean(losses))
+        agent.unfinished.pop()
         journal.episode(
             episode, episode_return, length, begun_at, *means, shared.refusals.total - refused, agent.epsilon
         )

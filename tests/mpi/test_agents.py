@@ -77,7 +77,7 @@ def test_no_record_is_lost_or_doubled(agents):
         if rows is not None:
             collected.append(rows)
         time.sleep(0.001)
-    rows = stream.finish()
+    rows = stream.collect()
     numbers = agents.comm.allgather(number)
     if agents.rank == 0:
         assert len(collected) >= 2 and collected[0].size, "they arrive while the run goes on"

@@ -40,6 +40,7 @@ def test_no_push_is_lost_up_to_the_end(kind, size):
             shared.push(np.ones(size))
             numbers.append(shared.count("episodes"))
     theta = shared.finish(nothing)
+    shared.close()
     acting = MPI.COMM_WORLD.size - (kind == "serve")
     assert np.array_equal(theta, np.full(size, -float(PUSHES * acting)))
     everyone = [number for numbers in MPI.COMM_WORLD.allgather(numbers) for number in numbers]
@@ -67,6 +68,7 @@ def test_the_target_is_theta_as_it_was_when_renewed(kind):
     if shared.acts:
         assert np.array_equal(shared.target(), np.full(5, -3.0))
     shared.finish(nothing)
+    shared.close()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -86,6 +88,7 @@ def test_a_gradient_that_is_not_finite_is_refused_and_counted(kind, bad):
             shared.push(np.array([bad, 0.0, 0.0]))
         assert shared.count("refused", 0) >= 19
     assert np.array_equal(shared.finish(nothing), np.zeros(3))
+    shared.close()
 
 
 def test_on_one_node_the_root_acts():
@@ -97,9 +100,9 @@ def test_on_one_node_the_root_acts():
     else:
         agents.root_serves = root_serves(agents, "serve")
         assert agents.root_serves
-        shared = share(agents, np.zeros(3), Adam(1e-4), (), "mutex")
-        assert isinstance(shared, ServedParameters) and shared.acts == (agents.rank > 0)
-        shared.finish(nothing)
+        with share(agents, np.zeros(3), Adam(1e-4), (), "mutex") as shared:
+            assert isinstance(shared, ServedParameters) and shared.acts == (agents.rank > 0)
+            shared.finish(nothing)
 
 
 class NoJournal:
@@ -121,5 +124,6 @@ def test_the_target_network_is_renewed_every_so_many_steps_of_all(kind):
     if shared.acts:
         qdqn_dper.learn(agent, shared, NoJournal())
     shared.finish(nothing)
+    shared.close()
     everyone = MPI.COMM_WORLD.allgather((len(renewals), agent.steps))
     assert sum(count for count, _ in everyone) == sum(steps for _, steps in everyone) // 300 > 0

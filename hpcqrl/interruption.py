@@ -1,0 +1,18 @@
+"""Requests to end, as Slurm sends them before it takes the nodes away."""
+
+import signal
+
+SIGNALS = (signal.SIGUSR1, signal.SIGTERM)
+EXIT_STATUS = 75  # EX_TEMPFAIL of sysexits.h: try again later; the run can be resumed
+
+
+class Interruption:
+    """Notes the arrival of SIGUSR1 or SIGTERM, from its construction on; nothing else happens by itself."""
+
+    def __init__(self) -> None:
+        self.arrived = False
+        for number in SIGNALS:
+            signal.signal(number, self._note)
+
+    def _note(self, *_: object) -> None:
+        self.arrived = True

@@ -1,0 +1,198 @@
+"""A run, from its start or from its last checkpoint, to its results file: where the objects are wired together."""
+
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from importlib import import_module
+from importlib.metadata import version
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from hpcqrl import __version__
+from hpcqrl.interruption import Interruption
+from hpcqrl.journal import Journal
+from hpcqrl.parallel.agents import Agents, library
+from hpcqrl.parallel.arrays import scatter
+from hpcqrl.parallel.launcher import output_is_terminal
+from hpcqrl.parallel.root import root_serves
+from hpcqrl.progress import Progress
+from hpcqrl.results.checkpoint import Checkpoint, read_checkpoint
+from hpcqrl.results.reader import read_run
+from hpcqrl.results.recorder import Recorder
+from hpcqrl.results.schema import EPISODE, EXTRA, FORMAT
+from hpcqrl.systems import SYSTEMS
+
+
+def train(
+    agents: Agents,
+    interruption: Interruption,
+    name: str,
+    config: Any,
+    out: str | None,
+    overwrite: bool,
+    checkpoint_every: float,
+) -> None:
+    """Train from the start. All ranks must call; raises Refused, on all, for what cannot be done."""
+    with agents.together():
+        if not 0.0 <= checkpoint_every < float("inf"):
+            raise ValueError(f"checkpoint_every must be 0 or more seconds, not {checkpoint_every}")
+    out = out or f"runs/{name}-{datetime.now():%Y%m%d-%H%M%S}.h5"
+    _run(agents, interruption, name, config, out, overwrite, checkpoint_every)
+
+
+def resume(agents: Agents, interruption: Interruption, path: str) -> None:
+    """Go on from a file's last checkpoint, or from the start if it has none. As `train`."""
+    saved, facts = None, ["", "", "", ""]
+    with agents.together():
+        if agents.rank == 0:
+            saved = read_checkpoint(path)
+            if saved.attributes["system"] not in SYSTEMS:
+                raise ValueError(
+                    f"{path} is of a system {saved.attributes['system']!r}; there are {', '.join(SYSTEMS)}"
+                )
+            attributes = saved.attributes
+            done = "complete" if attributes["complete"] else ""
+            facts = [attributes["system"], attributes["config"], str(attributes["checkpoint_every"]), done]
+    name, text, every, complete = agents.gather_text("\n".join(facts))[0].split("\n")
+    if complete:
+        if agents.rank == 0:
+            print(f"{path} is complete: there is nothing to resume", flush=True)
+        return
+    with agents.together():
+        config = _config(import_module(SYSTEMS[name]), json.loads(text))
+    _run(agents, interruption, name, config, path, False, float(every), resumed=True, saved=saved)
+
+
+def compile_kernels(agents: Agents) -> None:
+    """Have the native kernels compiled by one rank of each node, if they have not been before. All must call."""
+    with agents.first_on_each_node() as first:
+        from hpcqrl.quantum.jit import cached
+        from hpcqrl.quantum.simulator import compile_kernels
+
+        if first and agents.rank == 0 and not cached():
+            print("compiling the circuit kernels, once for this machine", flush=True)
+        compile_kernels()
+
+
+def _run(
+    agents: Agents,
+    interruption: Interruption,
+    name: str,
+    config: Any,
+    out: str,
+    overwrite: bool,
+    every: float,
+    resumed: bool = False,
+    saved: Checkpoint | None = None,
+) -> None:
+    system = import_module(SYSTEMS[name])
+    with ExitStack() as cleanup:
+        with agents.together():
+            agent = system.Agent(config, agents.rank)
+        if config.qpu == "native" and config.model == "quantum":
+            compile_kernels(agents)
+        agents.root_serves = hasattr(config, "root") and root_serves(agents, config.root)
+        acting = agents.size - agents.root_serves
+        recorder, progress = None, None
+        columns = EPISODE + tuple(EXTRA[column] for column in system.EXTRA_COLUMNS)
+        with agents.together():
+            if resumed:
+                _restore(agents, agent, saved)
+        with agents.together():
+            if agents.rank == 0:
+                attributes = _attributes(name, config, agents, every, saved)
+                rows = saved.rows if saved is not None else None
+                recorder = cleanup.enter_context(Recorder(out, attributes, columns, overwrite, resumed, rows))
+        if recorder is not None:
+            print(f"{name}: {acting} agents, {config.env}, results in {recorder.path}", flush=True)
+            if resumed:
+                print(f"resumed after {recorder.rows:,} episodes", flush=True)
+            if agents.root_serves:
+                why = "as asked" if config.root == "serve" else "one-sided operations here wait for it"
+                print(f"rank 0 does not act but serves the shared parameters: {why}", flush=True)
+            progress = Progress(agent.all_episodes(acting), name, output_is_terminal(), recorder.rows)
+            cleanup.enter_context(progress)
+        elapsed = saved.elapsed if saved is not None else 0.0
+        journal = Journal(agents, columns, recorder, progress, interruption, every, elapsed)
+        duration = journal.close(system.train(agent, agents, journal))
+    if recorder is not None:
+        _summarise(recorder.path, duration)
+
+
+def _restore(agents: Agents, agent: Any, saved: Checkpoint | None) -> None:
+    """Give every rank what is common to all, and what is its own."""
+    states: list[dict[str, np.ndarray]] | None = None
+    if saved is not None:
+        acting = agents.size - agents.root_serves
+        own = _shared_out(saved.agents, acting) if saved.agents else [{} for _ in range(acting)]
+        states = [{f"common/{key}": value for key, value in saved.common.items()} | state for state in own]
+        states = [{f"common/{key}": value for key, value in saved.common.items()}] * agents.root_serves + states
+    state = scatter(agents, states)
+    common = {key.removeprefix("common/"): value for key, value in state.items() if key.startswith("common/")}
+    if not common:
+        return  # the file has no checkpoint: from the start
+    if common["theta"].shape != agent.theta.shape:
+        raise ValueError(f"the checkpoint has {common['theta'].size} parameters, this model {agent.theta.size}")
+    try:
+        agent.restore(common, {key: value for key, value in state.items() if not key.startswith("common/")})
+    except KeyError as error:
+        raise ValueError(f"the checkpoint lacks {error}") from error
+
+
+def _shared_out(states: Sequence[dict[str, np.ndarray]], agents: int) -> list[dict[str, np.ndarray]]:
+    """The states of so many agents: each keeps its own, new ones have none; unfinished episodes are dealt out."""
+    result = [dict(state) for state in states[:agents]] + [{} for _ in range(agents - len(states))]
+    if "unfinished" in states[0] and len(states) != agents:
+        numbers = np.sort(np.concatenate([state["unfinished"] for state in states]))[::-1]
+        for number, state in enumerate(result):
+            state["unfinished"] = numbers[number::agents]
+    return result
+
+
+def _config(system: ModuleType, values: dict[str, Any]) -> Any:
+    """A system's configuration, from a results file. Raises ValueError for one of another version."""
+    names = {field.name for field in fields(system.Config)}
+    if set(values) != names:
+        raise ValueError(f"the file's configuration differs from this version's in {sorted(set(values) ^ names)}")
+    return system.Config(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+def _attributes(name: str, config: Any, agents: Agents, every: float, saved: Checkpoint | None) -> dict[str, Any]:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    acting = agents.size - agents.root_serves
+    start = {"time": now, "agents": int(acting), "episodes": 0 if saved is None else len(saved.rows)}
+    before: dict[str, Any] = {} if saved is None else saved.attributes
+    return {
+        "format": FORMAT,
+        "system": name,
+        "config": json.dumps(asdict(config)),
+        "seed": config.seed,
+        "agents": acting,
+        "root": "serves" if agents.root_serves else "acts",
+        "created": before.get("created", now),
+        "history": json.dumps([*json.loads(before.get("history", "[]")), start]),
+        "checkpoint_every": every,
+        "checkpointed": before.get("checkpointed", 0.0),
+        "hpcqrl": __version__,
+        "torch": version("torch"),
+        "pennylane": version("pennylane"),
+        "mpi": library(),
+    }
+
+
+def _summarise(path: Any, duration: float) -> None:
+    run = read_run(path)
+    episodes = run.episodes
+    part = min(100 * run.agents, len(episodes))
+    print(
+        f"{run.agents} agents, {len(episodes):,} episodes, {episodes['length'].sum():,} environment steps "
+        f"in {duration:.1f} s ({len(episodes) / duration:.3g} episodes/s)\n"
+        f"mean return of the first {part:,} episodes {episodes['return'][:part].mean():.3f}, "
+        f"of the last {part:,} {episodes['return'][-part:].mean():.3f}\n"
+        f"written: {path}",
+        flush=True,
+    )

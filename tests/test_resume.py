@@ -1,0 +1,221 @@
+"""A run may be cut off at any moment and carried on: nothing is lost that was kept, and nothing is there twice."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+
+import h5py
+import numpy as np
+import pytest
+from launch import BIN, finish, hpcqrl, start, worker_pids
+
+from hpcqrl.results.reader import read_run
+
+INTERRUPTED = 75
+QUICK = {
+    "dist-qtrl": ("--hidden", "2", "--layers", "1", "--max-steps", "20", "--episodes", "1500"),
+    "qa3c": ("--env", "CartPole-v1", "--episodes", "3000"),
+    "qdqn-dper": ("--epsilon-end", "0.3", "--episodes", "1500"),
+}
+
+
+def command(system: str, out, *options: str) -> tuple[str, ...]:
+    return ("train", system, *QUICK[system], "--checkpoint-every", "0.3", "--out", str(out), *options)
+
+
+def begun(out, *arguments: str, ranks: int) -> subprocess.Popen[str]:
+    """Start it and wait until it has written."""
+    before = out.stat().st_mtime_ns if out.exists() else 0
+    process = start(str(BIN / "hpcqrl"), *arguments, ranks=ranks)
+    while process.poll() is None and (not out.exists() or out.stat().st_mtime_ns == before):
+        time.sleep(0.02)
+    return process
+
+
+def cut_off(out, system: str, ranks: tuple[int, ...], seed: int, cuts: int = 4) -> int:
+    """Train, end it so often in all ways at random moments, resuming it each time, and let it end; how often it did."""
+    chance = random.Random(seed)  # noqa: S311
+    process = begun(out, *command(system, out), ranks=ranks[0])
+    for cut in range(1, cuts + 1):
+        time.sleep(chance.uniform(0.0, 1.0))
+        if cut % 2:
+            process.send_signal(signal.SIGUSR1)
+        elif victims := worker_pids(process.pid):
+            os.kill(chance.choice(victims), signal.SIGKILL)
+        done = finish(process)
+        assert "Traceback" not in done.stderr, done.stderr
+        run = read_run(out)
+        assert np.unique(run.episodes["episode"]).size == run.episodes.size
+        if run.complete:
+            return cut - 1
+        process = begun(out, "resume", str(out), ranks=ranks[cut % len(ranks)])
+    assert finish(process).returncode == 0 and read_run(out).complete
+    return cuts
+
+
+def same(first, second) -> None:
+    for name in ("episode", "agent", "return", "length", "version"):
+        assert np.array_equal(first.episodes[name], second.episodes[name]), name
+    assert first.parameters.keys() == second.parameters.keys()
+    assert all(np.array_equal(value, second.parameters[name]) for name, value in first.parameters.items())
+
+
+@pytest.mark.parametrize(("ranks", "seed"), [(1, 0), (4, 1)])
+def test_a_synchronous_run_ends_with_the_same_bits_as_one_never_interrupted(tmp_path, ranks, seed):
+    whole, cut = tmp_path / "whole.h5", tmp_path / "cut.h5"
+    assert hpcqrl(*command("dist-qtrl", whole), ranks=ranks).returncode == 0
+    assert cut_off(cut, "dist-qtrl", (ranks,), seed) > 1
+    same(read_run(whole), read_run(cut))
+
+
+@pytest.mark.parametrize(
+    ("system", "ranks", "seed"), [("qa3c", (4,), 0), ("qdqn-dper", (3,), 1), ("qa3c", (4, 2, 5, 1), 2)]
+)
+def test_an_asynchronous_run_ends_with_every_episode_once(tmp_path, system, ranks, seed):
+    out = tmp_path / "run.h5"
+    assert cut_off(out, system, ranks, seed) > 1
+    run = read_run(out)
+    assert run.episodes["episode"].tolist() == list(range(run.config["episodes"]))
+    assert np.isfinite(np.concatenate([value.ravel() for value in run.parameters.values()])).all()
+
+
+def test_another_number_of_agents_is_said_in_the_file(tmp_path):
+    out = tmp_path / "run.h5"
+    process = begun(out, *command("dist-qtrl", out), ranks=4)
+    process.send_signal(signal.SIGUSR1)
+    assert finish(process).returncode == INTERRUPTED
+    assert hpcqrl("resume", str(out), ranks=2).returncode == 0
+    run = read_run(out)
+    history = json.loads(run.attributes["history"])
+    assert [start["agents"] for start in history] == [4, 2] and run.agents == 2
+    assert run.episodes["episode"].tolist() == list(range(len(run.episodes)))
+    updates = history[1]["episodes"] // 4
+    assert len(run.episodes) == 4 * updates + 2 * (run.config["episodes"] - updates)
+
+
+@pytest.mark.parametrize("kind", [signal.SIGUSR1, signal.SIGTERM])
+def test_a_run_told_to_end_has_a_checkpoint_within_10_s(tmp_path, kind):
+    out = tmp_path / "run.h5"
+    process = begun(out, *command("qa3c", out, "--episodes", "100000", "--checkpoint-every", "0"), ranks=8)
+    time.sleep(1.0)
+    begin = time.monotonic()
+    process.send_signal(kind)
+    done = finish(process)
+    assert done.returncode == INTERRUPTED and time.monotonic() - begin < 10, done.stderr
+    assert "hpcqrl resume" in done.stdout
+    with h5py.File(out) as file:
+        assert len(file["checkpoint/agents"]) == 8 and file.attrs["checkpointed"] > 0
+        assert len(file["episodes"]) == file["checkpoint"].attrs["rows"] > 0
+
+
+def test_counters_moments_and_replay_are_those_of_the_checkpoint(tmp_path):
+    """Resumed and at once interrupted again, the checkpoint is the same but for the few updates in between."""
+    out, kept = tmp_path / "run.h5", tmp_path / "kept.h5"
+    process = begun(out, *command("qdqn-dper", out, "--checkpoint-every", "0"), ranks=1)
+    time.sleep(1.0)
+    process.send_signal(signal.SIGUSR1)
+    assert finish(process).returncode == INTERRUPTED
+    shutil.copy(out, kept)
+    process = start(str(BIN / "hpcqrl"), "resume", str(out))
+    time.sleep(0.3)  # before the first update: it is asked to end while it starts
+    process.send_signal(signal.SIGUSR1)
+    assert finish(process).returncode == INTERRUPTED
+    with h5py.File(kept) as before, h5py.File(out) as after:
+        old, new = before["checkpoint"], after["checkpoint"]
+        assert new["common/version"][()] == old["common/version"][()] + 1
+        steps = new["common/counter.steps"][()] - old["common/counter.steps"][()]
+        assert 1 <= steps <= 5 and new["agents/0/steps"][()] == old["agents/0/steps"][()] + steps
+        stored = int(old["agents/0/replay.stored"][()])
+        assert new["agents/0/replay.stored"][()] == stored + 1
+        capacity = len(old["agents/0/replay.reward"])
+        kept_places = [place for place in range(capacity) if capacity < 1000 or place != stored % 1000]
+        for name in ("observation", "reward", "terminated", "taken"):
+            first, second = (group[f"agents/0/replay.{name}"][:][kept_places] for group in (old, new))
+            assert np.array_equal(first, second), name
+        assert np.array_equal(old["agents/0/unfinished"], new["agents/0/unfinished"])
+        assert np.abs(new["common/theta"][:] - old["common/theta"][:]).max() < 0.011  # one step of RMSprop
+
+
+def interrupted(out) -> None:
+    process = begun(out, *command("dist-qtrl", out), ranks=1)
+    process.send_signal(signal.SIGUSR1)
+    assert finish(process).returncode == INTERRUPTED
+
+
+def test_what_cannot_be_resumed_is_said_in_one_line_and_left_alone(tmp_path):
+    out = tmp_path / "run.h5"
+    interrupted(out)
+    whole = out.read_bytes()
+
+    def changed(change) -> bytes:
+        out.write_bytes(whole)
+        with h5py.File(out, "r+") as file:
+            change(file)
+        return out.read_bytes()
+
+    def shorter_theta(file) -> None:
+        del file["checkpoint/common/theta"]
+        file["checkpoint/common/theta"] = np.zeros(3)
+
+    cases = {
+        b"": "cannot be resumed",
+        b"no HDF5" * 1000: "cannot be resumed",
+        whole[: len(whole) // 2]: "cannot be resumed",
+        changed(lambda file: file.attrs.modify("format", 1)): "is of format 1; this version resumes format 2",
+        changed(lambda file: file.attrs.modify("system", "a-system")): "is of a system 'a-system'",
+        changed(lambda file: file.attrs.modify("config", '{"env": "E"}')): "configuration differs",
+        changed(lambda file: file.attrs.modify("config", "not JSON")): "cannot be resumed",
+        changed(shorter_theta): "the checkpoint has 3 parameters",
+        changed(lambda file: file["checkpoint/common"].pop("moments")): "the checkpoint lacks 'moments'",
+        changed(lambda file: file["episodes"].resize((0,))): "is damaged: its checkpoint came after",
+    }
+    place = whole.find(read_run_theta(whole, tmp_path))
+    assert place > 0
+    cases[whole[: place + 8] + bytes(8) + whole[place + 16 :]] = "cannot be resumed"  # flipped bits: a checksum
+    for content, reason in cases.items():
+        out.write_bytes(content)
+        done = hpcqrl("resume", str(out))
+        assert done.returncode == 2 and reason in done.stderr and "Traceback" not in done.stderr, (reason, done.stderr)
+        assert out.read_bytes() == content
+    done = hpcqrl("resume", str(tmp_path / "none.h5"), ranks=2)
+    assert done.returncode == 2 and done.stderr.count("none.h5 cannot be resumed") == 1
+
+
+def read_run_theta(content: bytes, folder) -> bytes:
+    (folder / "copy.h5").write_bytes(content)
+    with h5py.File(folder / "copy.h5") as file:
+        return file["checkpoint/common/theta"][:].tobytes()
+
+
+def test_a_file_that_another_run_is_writing_is_refused(tmp_path):
+    out = tmp_path / "run.h5"
+    process = begun(out, *command("qa3c", out, "--episodes", "1000000"), ranks=2)
+    for arguments in (("resume", str(out)), command("qa3c", out, "--overwrite")):
+        done = hpcqrl(*arguments)
+        assert done.returncode == 2 and "another run is writing it" in done.stderr, done.stderr
+    process.send_signal(signal.SIGUSR1)
+    assert finish(process).returncode == INTERRUPTED
+    assert read_run(out).episodes.size
+
+
+def test_a_complete_run_has_nothing_to_resume(tmp_path):
+    out = tmp_path / "run.h5"
+    assert hpcqrl(*command("qa3c", out, "--episodes", "5")).returncode == 0
+    content = out.read_bytes()
+    done = hpcqrl("resume", str(out), ranks=2)
+    assert done.returncode == 0 and done.stdout.count("is complete") == 1 and out.read_bytes() == content
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_again(tmp_path):
+    whole, cut = tmp_path / "whole.h5", tmp_path / "cut.h5"
+    assert hpcqrl(*command("dist-qtrl", whole), ranks=2).returncode == 0
+    process = begun(cut, *command("dist-qtrl", cut, "--checkpoint-every", "1000"), ranks=2)
+    time.sleep(1.0)
+    os.kill(worker_pids(process.pid)[0], signal.SIGKILL)
+    assert finish(process).returncode not in (0, INTERRUPTED)
+    assert hpcqrl("resume", str(cut), ranks=2).returncode == 0
+    same(read_run(whole), read_run(cut))
