@@ -17,7 +17,7 @@ from hpcqrl import (
     __version__,
     one_thread,  # noqa: F401  (before NumPy and torch are imported)
 )
-from hpcqrl.parallel.launcher import launched_rank, output_is_terminal
+from hpcqrl.parallel.launcher import launched_rank, output_is_terminal, take_gpu
 
 SYSTEMS = {"dist-qtrl": "hpcqrl.systems.dist_qtrl", "qa3c": "hpcqrl.systems.qa3c"}
 
@@ -47,6 +47,7 @@ class Train(Generic[Config]):
 
 def main() -> None:
     """Run the command line; the exit status is 0, 1 after a failure, 2 if something was wrong with what was asked."""
+    take_gpu()
     arguments = sys.argv[1:]
     commands: dict[str, Callable[[Sequence[str]], None]] = {
         "train": _train,
