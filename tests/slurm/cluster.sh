@@ -76,7 +76,7 @@ MpiDefault=none
 ReturnToService=2
 PropagateResourceLimits=NONE
 GresTypes=gpu
-NodeName=n[1-4] NodeAddr=127.0.0.1 NodeHostname=$host Port=[$((port + 1))-$((port + 4))] CPUs=8 RealMemory=2000 Gres=gpu:2
+NodeName=n[1-4] NodeAddr=127.0.0.1 NodeHostname=$host Port=[$((port + 1))-$((port + 4))] CPUs=8 RealMemory=64000 Gres=gpu:2
 PartitionName=main Nodes=n[1-4] Default=YES MaxTime=INFINITE State=UP
 END
 ln -sf /dev/null "$dir/gpu0"
