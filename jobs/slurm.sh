@@ -66,6 +66,9 @@ END
 launch() {
     case ${HPCQRL_LAUNCHER:-srun} in
     srun)
+        # MPICH names its shared memory after the step. What a killed start has left behind must not be taken up by the
+        # next, but a requeued job counts its steps from 0 again.
+        for ((step = 0; step < ${SLURM_RESTART_COUNT:-0}; step++)); do srun --nodes=1 --ntasks=1 true; done
         # When a rank fails, the others must end: but the first to end with $interrupted must not cut off the others.
         exec srun --mpi="${SLURM_MPI_TYPE:-pmi2}" --kill-on-bad-exit=1 --cpu-bind=cores \
             --ntasks="${ranks:-$SLURM_NTASKS}" --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" \

@@ -58,6 +58,7 @@ SlurmdPidFile=$dir/slurmd.%n.pid
 SlurmdLogFile=$dir/slurmd.%n.log
 SlurmdSpoolDir=$dir/spool.%n
 StateSaveLocation=$dir/state
+FirstJobId=$((RANDOM * 1000 + 1))  # job numbers name MPICH's shared memory, which an earlier cluster may have left
 TmpFS=$dir
 AuthType=auth/munge
 AuthInfo=socket=$dir/munge.socket

@@ -32,6 +32,8 @@ def write(**attributes: object) -> None:
 
 if command == "train":
     write()
+    if rank == 0:
+        print("training", flush=True)
     while not comm.allreduce(len(signals)):
         time.sleep(0.05)
     write(checkpointed=time.time())

@@ -17,6 +17,15 @@ SMALL = {
     "qa3c": ("--env", "MiniGrid-Empty-5x5-v0", "--qubits", "2", "--layers", "1", "--episodes", "6"),
 }
 ENDLESS = (*SMALL["dist_qtrl"][:-1], "1000000")
+INTERRUPTIBLE = str(ROOT / "tests/slurm/interruptible.py")
+
+
+def until(condition, log, seconds=60.0):
+    """Wait for a condition, at most so long; then fail with what the log says."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, log.read_text() if log.exists() else "no log"
+        time.sleep(0.1)
 
 
 @pytest.mark.parametrize("script", SMALL)
@@ -67,9 +76,7 @@ def test_a_rank_that_dies_ends_its_job_within_10_s(cluster, tmp_path):
             "dist_qtrl", out.with_suffix(".log"), *ENDLESS, "--out", str(out), options=options, HPCQRL_LAUNCHER=launcher
         )
     for victim, (out, job) in enumerate(jobs.items()):
-        while not out.exists() or not len(read_run(out).episodes):
-            assert cluster.facts(job)["JobState"] in ("PENDING", "RUNNING"), out.with_suffix(".log").read_text()
-            time.sleep(0.1)
+        until(lambda out=out: out.exists() and len(read_run(out).episodes), out.with_suffix(".log"))
         ranks = sorted(ranks_of(job))
         assert len(ranks) == 3
         os.kill(ranks[victim], signal.SIGKILL)
@@ -94,9 +101,7 @@ def test_an_error_on_one_rank_ends_its_job_within_10_s(cluster, tmp_path):
         for launcher, log in logs.items()
     }
     for launcher, log in logs.items():
-        while "not finite" not in (log.read_text() if log.exists() else ""):
-            assert cluster.facts(jobs[launcher])["JobState"] in ("PENDING", "RUNNING", "COMPLETING"), log.read_text()
-            time.sleep(0.05)
+        until(lambda log=log: log.exists() and "not finite" in log.read_text(), log)
         facts = cluster.wait(jobs[launcher], "FAILED", seconds=10)
         assert facts["ExitCode"] != "0:0" and log.read_text().count("not finite") == 1
 
@@ -138,22 +143,17 @@ def test_an_interrupted_job_goes_on_from_its_checkpoint(cluster, tmp_path):
         "signalled": ("scancel", "--signal=USR1"),
         "requeued": ("scontrol", "requeue"),
     }
-    program = str(ROOT / "tests/slurm/interruptible.py")
     jobs = {}
     for launcher in LAUNCHERS:
         for name in how:
             out = tmp_path / f"{launcher}-{name}.h5"
-            options, chosen = ("--nodes=2", "--ntasks=3"), {"HPCQRL_LAUNCHER": launcher, "HPCQRL": program}
+            options, chosen = ("--nodes=2", "--ntasks=3"), {"HPCQRL_LAUNCHER": launcher, "HPCQRL": INTERRUPTIBLE}
             jobs[out] = cluster.submit("qa3c", out.with_suffix(".log"), "--out", str(out), options=options, **chosen)
-    waiting = dict(jobs)
-    while waiting:
-        for out in [out for out in waiting if out.exists()]:
-            time.sleep(0.5)
-            cluster.call(*how[out.stem.split("-")[1]], waiting.pop(out))
-        time.sleep(0.1)
+    for out, job in jobs.items():
+        until(out.exists, out.with_suffix(".log"))
+        cluster.call(*how[out.stem.split("-")[1]], job)
     for job in jobs.values():
-        assert cluster.wait(job, "PENDING", seconds=30)["Restarts"] == "1"
-        cluster.call("scontrol", "update", f"JobId={job}", "StartTime=now+2")  # Slurm would wait two minutes
+        start_again(cluster, job, restarts=1)
     for out, job in jobs.items():
         facts, log = cluster.wait(job), out.with_suffix(".log").read_text()
         assert facts["JobState"] == "COMPLETED" and facts["Restarts"] == "1", log
@@ -161,22 +161,40 @@ def test_an_interrupted_job_goes_on_from_its_checkpoint(cluster, tmp_path):
         assert ("is queued again" in log) == ("requeued" not in out.name) and read_run(out).complete
 
 
-def test_a_cancelled_job_stays_cancelled_and_its_successor_goes_on(cluster, tmp_path):
-    out, program = tmp_path / "run.h5", str(ROOT / "tests/slurm/interruptible.py")
+def start_again(cluster, job, restarts):
+    """Have a job that is queued again start now: Slurm would wait two minutes."""
+    assert cluster.wait(job, "PENDING", seconds=30)["Restarts"] == str(restarts)
+    cluster.call("scontrol", "update", f"JobId={job}", "StartTime=now+2")
+
+
+def test_a_job_whose_rank_was_killed_can_be_requeued(cluster, tmp_path):
+    """Without a checkpoint it begins anew, and neither the file nor shared memory of the first start disturbs it."""
+    out, log = tmp_path / "run.h5", tmp_path / "log"
+    job = cluster.submit("qa3c", log, "--out", str(out), options=("--ntasks=2",), HPCQRL=INTERRUPTIBLE)
+    until(lambda: log.exists() and "training" in log.read_text(), log)
+    os.kill(ranks_of(job)[0], signal.SIGKILL)
+    cluster.wait(job, "FAILED", seconds=10)
+    cluster.call("scontrol", "requeue", job)
+    start_again(cluster, job, restarts=1)
+    until(lambda: log.read_text().count("training") == 2, log)
+    cluster.call("scancel", "--signal=USR1", job)
+    start_again(cluster, job, restarts=2)
+    assert cluster.wait(job)["JobState"] == "COMPLETED" and read_run(out).complete, log.read_text()
+    assert f"--out {out} --overwrite" in log.read_text() and f"hpcqrl resume {out}" in log.read_text()
+
+
+def test_a_cancelled_job_stays_cancelled_and_another_goes_on(cluster, tmp_path):
     for launcher in LAUNCHERS:
-        submit = ("qa3c", tmp_path / "log", "--out", str(out))
-        chosen = {"HPCQRL_LAUNCHER": launcher, "HPCQRL": program}
-        job = cluster.submit(*submit, options=("--ntasks=2",), **chosen)
-        while not out.exists():
-            time.sleep(0.1)
-        time.sleep(0.5)
+        out, log = tmp_path / f"{launcher}.h5", tmp_path / f"{launcher}.log"
+        submit = ("qa3c", log, "--out", str(out))
+        chosen = {"options": ("--ntasks=2",), "HPCQRL_LAUNCHER": launcher, "HPCQRL": INTERRUPTIBLE}
+        job = cluster.submit(*submit, **chosen)
+        until(out.exists, log)
         cluster.call("scancel", job)
-        while ranks_of(job) or "checkpointed" not in read_run(out).attributes:
-            time.sleep(0.1)
-        assert cluster.wait(job)["JobState"] == "CANCELLED"
-        assert cluster.wait(cluster.submit(*submit, options=("--ntasks=2",), **chosen))["JobState"] == "COMPLETED"
-        assert f"hpcqrl resume {out}" in (tmp_path / "log").read_text() and read_run(out).complete
-        out.unlink()
+        until(lambda job=job: not ranks_of(job), log)
+        assert cluster.facts(job)["JobState"] == "CANCELLED" and "checkpointed" in read_run(out).attributes
+        assert cluster.wait(cluster.submit(*submit, **chosen))["JobState"] == "COMPLETED"
+        assert f"hpcqrl resume {out}" in log.read_text() and read_run(out).complete
 
 
 def test_what_is_wrong_is_said_in_the_log(cluster, tmp_path):
