@@ -5,6 +5,7 @@
 #   bash tests/slurm/cluster.sh DIR       says "ready", goes on until its input ends (Ctrl-D), and takes all down
 #   export SLURM_CONF=DIR/slurm.conf      in another shell; then sbatch, srun, squeue as on any cluster
 set -euo pipefail
+ulimit -c 0
 
 mkdir -p "$1"
 dir=$(cd "$1" && pwd)
