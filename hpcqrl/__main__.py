@@ -17,7 +17,7 @@ from hpcqrl import (
     one_thread,  # noqa: F401  (before NumPy and torch are imported)
 )
 from hpcqrl.interruption import EXIT_STATUS, Interruption
-from hpcqrl.parallel.launcher import launched_rank
+from hpcqrl.parallel.launcher import launched_rank, take_gpu
 from hpcqrl.systems import SYSTEMS
 
 USAGE = f"""usage: hpcqrl COMMAND
@@ -57,6 +57,7 @@ class Resume:
 
 def main() -> None:
     """Run the command line; the exit status is 0, 1 after a failure, 2 if something was wrong with what was asked."""
+    take_gpu()
     arguments = sys.argv[1:]
     commands: dict[str, Callable[[Sequence[str]], None]] = {
         "train": _train,

@@ -166,7 +166,8 @@ def _attributes(name: str, config: Any, agents: Agents, every: float, saved: Che
     acting = agents.size - agents.root_serves
     start = {"time": now, "agents": int(acting), "episodes": 0 if saved is None else len(saved.rows)}
     before: dict[str, Any] = {} if saved is None else saved.attributes
-    return {
+    kept = {"checkpointed": before["checkpointed"]} if "checkpointed" in before else {}
+    return kept | {
         "format": FORMAT,
         "system": name,
         "config": json.dumps(asdict(config)),
@@ -176,7 +177,6 @@ def _attributes(name: str, config: Any, agents: Agents, every: float, saved: Che
         "created": before.get("created", now),
         "history": json.dumps([*json.loads(before.get("history", "[]")), start]),
         "checkpoint_every": every,
-        "checkpointed": before.get("checkpointed", 0.0),
         "hpcqrl": __version__,
         "torch": version("torch"),
         "pennylane": version("pennylane"),

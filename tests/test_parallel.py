@@ -12,3 +12,10 @@ def test_under_mpiexec(ranks):
     assert done.returncode == 0, done.stdout + done.stderr
     passed = "51 passed, 7 skipped" if ranks == 1 else "58 passed"
     assert done.stdout.count(passed) == ranks, done.stdout
+
+
+def test_a_rank_takes_the_gpu_of_its_number_on_the_node():
+    done = run(sys.executable, "tests/slurm/which_gpu.py", ranks=3, CUDA_VISIBLE_DEVICES="4,7")
+    assert done.returncode == 0 and sorted(line[-1] for line in done.stdout.splitlines()) == ["4", "4", "7"], done
+    alone = run(sys.executable, "tests/slurm/which_gpu.py", CUDA_VISIBLE_DEVICES="4,7")
+    assert alone.stdout.endswith("GPU 4,7\n")

@@ -27,7 +27,7 @@ def report(agents: Agents, qpu: str, optimiser: Optimiser) -> None:
 
     qpu: what this rank's QPU is; optimiser: the one whose steps are timed in a push.
     """
-    facts = [platform.node(), _cores(), f"{library()}, {_LEVELS[MPI.Query_thread()]}", qpu, _gpu(agents)]
+    facts = [platform.node(), _cores(), f"{library()}, {_LEVELS[MPI.Query_thread()]}", qpu, _gpu()]
     rows = [line.split("\t") for line in agents.gather_text("\t".join(facts))]
     milliseconds = 1e3 * _allreduce_seconds(agents)
     fabrics = {size: measure(agents, size, optimiser) for size in _SHARED}
@@ -65,17 +65,14 @@ def _cores() -> str:
     return ",".join(map(str, sorted(os.sched_getaffinity(0)))) if hasattr(os, "sched_getaffinity") else "?"
 
 
-def _gpu(agents: Agents) -> str:
+def _gpu() -> str:
     if not os.path.exists("/proc/driver/nvidia/version"):
         return "none"
     import torch
 
     if not torch.cuda.is_available():
         return "none"
-    node = agents.comm.Split_type(MPI.COMM_TYPE_SHARED)
-    mine = node.Get_rank() % torch.cuda.device_count()
-    node.Free()
-    return f"{mine}: {torch.cuda.get_device_name(mine)}"
+    return f"{os.environ.get('CUDA_VISIBLE_DEVICES', '0')}: {torch.cuda.get_device_name(0)}"  # see launcher.take_gpu
 
 
 def _allreduce_seconds(agents: Agents) -> float:

@@ -56,3 +56,19 @@ def output_is_terminal() -> bool:
     except (OSError, ValueError, IndexError):
         pass
     return sys.stdout.isatty()
+
+
+_LOCAL_RANK = ("MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID")  # Slurm's last: mpiexec runs inside it
+
+
+def take_gpu() -> None:
+    """Leave this process one of the GPUs that it sees, by its rank on the node; to be called before CUDA starts.
+
+    Where ranks are more than GPUs, they share them. Without a launcher, or with one GPU or none, nothing changes.
+    """
+    local = _first(_LOCAL_RANK)
+    known = Path("/proc/driver/nvidia/gpus")
+    installed = len(list(known.iterdir())) if known.is_dir() else 0
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(installed)))).split(",")
+    if local is not None and len(visible) > 1:
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible[local[1] % len(visible)]

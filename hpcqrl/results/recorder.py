@@ -39,11 +39,11 @@ class Recorder:
         rows: np.ndarray | None = None,
     ) -> None:
         self.path = Path(path)
-        self._attributes, self._columns = {"checkpointed": 0.0} | dict(attributes), columns
+        self._attributes, self._columns = dict(attributes), columns
         self._file: h5py.File | None = None
         self._lock_path = self.path.with_name(f".{self.path.name}.lock")
         self._finished = False
-        self._checkpointed = resume and self._attributes["checkpointed"] > 0.0
+        self._checkpointed = resume and "checkpointed" in self._attributes
         if self.path.exists() and not (overwrite or resume):
             raise FileExistsError(f"{self.path} exists; choose another --out, or pass --overwrite")
         rows = np.empty(0, row_dtype(columns)) if rows is None else rows
@@ -96,6 +96,7 @@ class Recorder:
         rows = self.read()
         self.close()
         rows = rows[np.argsort(rows["episode"], kind="stable")]
+        self._attributes.pop("checkpointed", None)
         self._write(rows, rows.size, complete=True, parameters=parameters)
         self._finished = True
 

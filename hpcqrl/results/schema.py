@@ -49,7 +49,7 @@ ATTRIBUTES = {
     "created": "UTC time of the start, ISO 8601",
     "history": "JSON: for each start or resumption its UTC time, the agents, and the episodes that the file then had",
     "checkpoint_every": "seconds between checkpoints; 0: only when the run is interrupted",
-    "checkpointed": "time of the last checkpoint, in seconds since 1970; 0: none yet",
+    "checkpointed": "time of the last checkpoint, in seconds since 1970; absent if there is none",
     "hpcqrl": "version of this package",
     "torch": "version of torch",
     "pennylane": "version of PennyLane",

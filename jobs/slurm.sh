@@ -1,0 +1,88 @@
+# Sourced by the .sbatch scripts, from the repository: how a job trains, is interrupted, and goes on.
+#
+# What a user may set before sbatch:
+#   HPCQRL_LAUNCHER  srun (the default), or mpiexec inside the allocation
+#   SLURM_MPI_TYPE   srun's --mpi: pmi2 (the default) for MPICH and its kin, pmix for Open MPI; see srun --mpi=list
+#   HPCQRL           the command: hpcqrl by default, from .venv where there is one, else of the loaded environment
+
+if [ -d .venv ]; then PATH=$PWD/.venv/bin:$PATH; fi
+export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 # a rank computes with one thread
+interrupted=75 # hpcqrl's exit status when it was interrupted and has left a checkpoint
+
+# train SYSTEM [OPTION...]: on all ranks of the job, or on $ranks; into the file that --out names, else one named after
+# the job. Goes on from the checkpoint of an earlier start; requeues the job when this one is interrupted in its turn.
+train() {
+    local system=$1 out=runs/$SLURM_JOB_NAME-${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}.h5 options=() overwrite= pid status
+    while shift && [ $# -gt 0 ]; do
+        case $1 in
+        --out) out=${2:?"--out needs the name of a file"} && shift ;;
+        --out=*) out=${1#*=} ;;
+        --overwrite) overwrite=--overwrite ;;
+        *) options+=("$1") ;;
+        esac
+    done
+    if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then out=${out%.h5}-$SLURM_ARRAY_TASK_ID.h5; fi # a file for each element
+
+    case "${SLURM_RESTART_COUNT:+restarted, }$(state "$out") $overwrite" in
+    *"checkpoint " | "restarted, checkpoint"* | "restarted, complete ") set -- resume "$out" ;;
+    "restarted, begun"*) set -- train "$system" "${options[@]}" --out "$out" --overwrite ;;
+    *) set -- train "$system" "${options[@]}" --out "$out" $overwrite ;;
+    esac
+    echo "job $SLURM_JOB_ID on $SLURM_JOB_NODELIST: hpcqrl $*"
+    launch "$@" &
+    pid=$!
+    trap 'kill -USR1 $pid' USR1 # Slurm's warning (--signal) comes to this shell
+    wait $pid
+    status=$?
+    while kill -0 $pid 2>/dev/null; do # it was the signal that ended the wait
+        wait $pid
+        status=$?
+    done
+    if [ $status = 0 ] && [ "$(state "$out")" = checkpoint ]; then status=$interrupted; fi
+    if [ $status = $interrupted ]; then
+        echo "job $SLURM_JOB_ID was interrupted; it is queued again, to go on from the checkpoint in $out"
+        scontrol requeue "$SLURM_JOB_ID"
+    fi
+    exit $status
+}
+
+# state FILE: nothing, begun, checkpoint or complete
+state() {
+    if [ -e "$1" ]; then
+        python3 - "$1" <<'END'
+import sys
+from hpcqrl.results.reader import read_run
+
+try:
+    run = read_run(sys.argv[1])
+    print("complete" if run.complete else "checkpoint" if "checkpointed" in run.attributes else "begun")
+except ValueError as error:
+    print(error, file=sys.stderr)
+END
+    fi
+}
+
+# launch ARGUMENT...: hpcqrl on all ranks, in this process's place
+launch() {
+    case ${HPCQRL_LAUNCHER:-srun} in
+    srun)
+        # MPICH names its shared memory after the step. What a killed start has left behind must not be taken up by the
+        # next, but a requeued job counts its steps from 0 again.
+        for ((step = 0; step < ${SLURM_RESTART_COUNT:-0}; step++)); do srun --nodes=1 --ntasks=1 true; done
+        # When a rank fails, the others must end: but the first to end with $interrupted must not cut off the others.
+        exec srun --mpi="${SLURM_MPI_TYPE:-pmi2}" --kill-on-bad-exit=1 --cpu-bind=cores \
+            --ntasks="${ranks:-$SLURM_NTASKS}" --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" \
+            bash -c "trap : USR1 TERM; \"\$@\"; status=\$?; exit \$((status == $interrupted ? 0 : status))" \
+            rank "${HPCQRL:-hpcqrl}" "$@"
+        ;;
+    mpiexec)
+        unset SLURM_GPUS_PER_TASK      # mpiexec itself starts one Slurm task a node, which must have all GPUs
+        export SLURM_CPU_BIND=none     # and all cores
+        exec mpiexec --bind-to core -n "${ranks:-$SLURM_NTASKS}" "${HPCQRL:-hpcqrl}" "$@"
+        ;;
+    *)
+        echo "HPCQRL_LAUNCHER must be srun or mpiexec, not $HPCQRL_LAUNCHER" >&2
+        exit 2
+        ;;
+    esac
+}

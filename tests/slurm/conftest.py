@@ -1,0 +1,76 @@
+"""A real Slurm cluster of four emulated nodes, for as long as the tests in this folder run."""
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from launch import BIN, ROOT, clean_environment
+
+HERE = Path(__file__).parent
+PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch")
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    """The cluster, as a Cluster; skips where there is no Slurm, and it may not be installed."""
+    path = os.environ["PATH"] + ":/usr/sbin"
+    if os.geteuid() != 0:
+        pytest.skip("a Slurm cluster of one's own needs root")
+    if not all(shutil.which(program, path=path) for program in PROGRAMS):
+        if os.environ.get("CI") != "true" and os.environ.get("HPCQRL_TEST_SLURM") != "install":
+            pytest.skip("no Slurm here; HPCQRL_TEST_SLURM=install allows to install Debian's")
+        subprocess.run(["bash", HERE / "install.sh"], check=True, timeout=300)
+    folder = tmp_path_factory.mktemp("slurm")
+    process = subprocess.Popen(
+        ["bash", HERE / "cluster.sh", folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=clean_environment(),
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout.readline() == "ready\n", "the cluster did not start; cluster.sh says why"
+        yield Cluster(folder)
+    finally:
+        process.stdin.close()  # the end of its input ends it
+        process.wait(timeout=60)
+
+
+class Cluster:
+    """What a user of the cluster does: submit, look, signal."""
+
+    def __init__(self, folder: Path) -> None:
+        self._variables = {"SLURM_CONF": str(folder / "slurm.conf"), "HYDRA_IFACE": "lo"}
+
+    def call(self, *command: str, **variables: str) -> str:
+        """What a Slurm command prints."""
+        path = f"{BIN}:{os.environ['PATH']}"
+        environment = clean_environment(**({"PATH": path} | self._variables | variables))
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def submit(self, script: str, log: Path, *arguments: str, options: tuple[str, ...] = (), **variables: str) -> str:
+        """Submit a script of jobs/; its job's number."""
+        command = ("sbatch", "--parsable", f"--output={log}", *options, f"jobs/{script}.sbatch", *arguments)
+        return self.call(*command, **variables).strip()
+
+    def facts(self, job: str) -> dict[str, str]:
+        """What Slurm knows of a job, or of an element of an array: JobState, ExitCode, Restarts, ..."""
+        shown = self.call("scontrol", "--oneliner", "show", "job", job).splitlines()[0]
+        return dict(re.findall(r"(\w+)=(\S*)", shown))
+
+    def wait(self, job: str, *states: str, seconds: float = 90.0) -> dict[str, str]:
+        """The facts of a job once it is in one of the states, by default those that are final."""
+        until = time.monotonic() + seconds
+        while True:
+            facts = self.facts(job)
+            if facts["JobState"] in (states or ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")):
+                return facts
+            assert time.monotonic() < until, f"job {job} is {facts['JobState']} after {seconds} s"
+            time.sleep(0.2)
