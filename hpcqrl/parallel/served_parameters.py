@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hpcqrl.parallel.agents import Agents
 from hpcqrl.parallel.pushes import Floats, Optimiser, Refusals, State, usable
 from hpcqrl.parallel.shared_parameters import CHECKPOINTS, HEAD, TARGET_VERSION, VERSION
-from hpcqrl.parallel.window import yield_processor
+from hpcqrl.parallel.window import Patience
 
 _ROOT = 0
 _PULL, _PUSH, _TARGET, _RENEW, _COUNT, _CHECKPOINT = range(7101, 7107)  # tags of questions and of their answers
@@ -44,7 +44,7 @@ class ServedParameters:
         self._answer = np.zeros(HEAD + theta.size)  # the head, as in the window, and theta or its target or a number
         self._head = self._answer[:HEAD].view(np.int64)
         self._theta, self._moments, self._target = theta.copy(), np.zeros((optimiser.rows, theta.size)), theta.copy()
-        self._target_version, self._checkpoints = 0, 0
+        self._target_version, self._checkpoints, self._wait = 0, 0, Patience()
         if saved:
             self._restore(saved)
 
@@ -90,12 +90,12 @@ class ServedParameters:
         else:
             while not self._all_here():
                 if not self.serve():
-                    yield_processor()
+                    self._wait()
                 meanwhile()
         arrived = self._comm.Ibarrier()
         while not arrived.Test():
-            if self.acts or not self.serve():  # there are questions until the last is here
-                yield_processor()
+            if not self.serve():  # there are questions until the last is here
+                self._wait()
         self._agents.comm.Bcast(self._theta, _ROOT)
         return self._theta
 
@@ -115,6 +115,7 @@ class ServedParameters:
         status = MPI.Status()
         if self.acts or not self._comm.Iprobe(MPI.ANY_SOURCE, MPI.ANY_TAG, status):
             return False
+        self._wait.again()
         source, what = status.Get_source(), status.Get_tag()
         value = np.empty(status.Get_count(MPI.DOUBLE))
         self._comm.Recv([value, MPI.DOUBLE], source, what)
@@ -168,6 +169,7 @@ class ServedParameters:
     def _ask(self, what: int, value: Floats = _NOTHING) -> Floats:
         answered = self._comm.Irecv([self._answer, MPI.DOUBLE], _ROOT, what)
         self._comm.Send([value, MPI.DOUBLE], _ROOT, what)
+        wait = Patience()
         while not answered.Test():
-            yield_processor()
+            wait()
         return self._answer[HEAD:]

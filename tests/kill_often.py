@@ -1,0 +1,87 @@
+"""Kill a training run again and again at random moments, and count what is lost: python tests/kill_often.py --kills 200
+
+Any rank may be hit, the root too, also while it writes a checkpoint. Each time the file must open, hold no episode
+twice, still have the checkpoint that was acknowledged last, and lack at most the last 2 s of episodes; and `hpcqrl
+resume` must carry on. Prints what it found, and exits with 1 at the first that is not so.
+"""
+
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import tyro
+from launch import BIN, finish, start, worker_pids
+
+from hpcqrl.results.reader import read_run
+
+OPTIONS = {
+    "dist-qtrl": ("--hidden", "2", "--layers", "1", "--max-steps", "20"),
+    "qa3c": (),
+    "qdqn-dper": ("--epsilon-end", "0.3"),
+}
+
+
+def main(kills: int = 200, system: str = "qa3c", ranks: int = 4, seed: int = 0) -> None:
+    """kills: how many; system and ranks: of the run; seed: of the moments and victims."""
+    chance = random.Random(seed)  # noqa: S311
+    out = Path(tempfile.mkdtemp()) / "run.h5"
+    train = ("train", system, *OPTIONS[system], "--episodes", "100000000", "--checkpoint-every", "0.2")
+    process = start(str(BIN / "hpcqrl"), *train, "--out", str(out), ranks=ranks)
+    lost, victims, before_first = [], dict.fromkeys(range(ranks), 0), 0
+    for kill in range(kills):
+        before = state(out)
+        while process.poll() is None and state(out) <= before:
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0.0, 1.5))
+        pids = sorted(worker_pids(process.pid))
+        check(len(pids) == ranks, f"{len(pids)} ranks run: {process.poll()}")
+        victim = chance.randrange(ranks)
+        acknowledged = state(out)[0]
+        os.kill(pids[victim], signal.SIGKILL)
+        killed = time.time()
+        done = finish(process, 20)
+        check(done.returncode != 0 and "Traceback" not in done.stderr, done.stderr)
+        victims[victim] += 1
+        run = read_run(out)
+        check(not run.complete and np.unique(run.episodes["episode"]).size == len(run.episodes), "an episode is twice")
+        check(state(out)[0] >= acknowledged, "a checkpoint was lost")
+        before_first += acknowledged == 0.0
+        lost.append(killed - out.stat().st_mtime)
+        check(lost[-1] < 2.0, f"{lost[-1]:.2f} s are gone")
+        process = start(str(BIN / "hpcqrl"), "resume", str(out), ranks=ranks)
+        if sys.stdout.isatty() or kill % 20 == 19:
+            print(f"{kill + 1} kills, {len(run.episodes):,} episodes, lost at most {max(lost):.2f} s", flush=True)
+    while process.poll() is None and state(out) <= (0.0, 0.0):
+        time.sleep(0.1)
+    process.send_signal(signal.SIGUSR1)
+    check(finish(process).returncode == 75, "the last does not end with a checkpoint")
+    print(
+        f"{system}, {ranks} ranks: {kills} kills (by rank {victims}), each resumed, {before_first} before the first "
+        f"checkpoint; {len(read_run(out).episodes):,} episodes, none twice; no acknowledged checkpoint lost; between "
+        f"the last write and the kill {np.median(lost):.2f} s in the median, at most {max(lost):.2f} s"
+    )
+
+
+def state(out: Path) -> tuple[float, float]:
+    """When the file's checkpoint was made, and when it was written to at all; zeros where there is none."""
+    try:
+        with h5py.File(out, "r", locking=False) as file:
+            return float(file.attrs.get("checkpointed", 0.0)), out.stat().st_mtime
+    except OSError:
+        return 0.0, 0.0
+
+
+def check(good: bool, what: str) -> None:
+    """Exit with what is wrong, if it is not good."""
+    if not good:
+        sys.exit(f"kill_often: {what}")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
