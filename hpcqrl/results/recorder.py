@@ -51,13 +51,13 @@ class Recorder:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(self._lock_path)
-            try:
-                self._write(rows, self._room)
-            except BaseException:
-                self._unlock()
-                raise
         except OSError as error:
-            raise OSError(f"cannot write {self.path}: {error}") from error
+            raise OSError(f"cannot write {self.path}: {error.strerror or error}") from error
+        try:
+            self._write(rows, self._room)
+        except BaseException:
+            self._unlock()
+            raise
         if self._room:
             self._file = _open_in_place(self.path)
 
@@ -129,25 +129,34 @@ class Recorder:
         parameters: Mapping[str, np.ndarray] | None = None,
         checkpoint: tuple[float, Mapping[str, Any], Sequence[Mapping[str, Any]]] | None = None,
     ) -> None:
-        """Write the whole file beside its place, force it to disk, and move it there."""
+        """Write the whole file beside its place, force it to disk, and move it there.
+
+        It is made in memory: where a disk is full, HDF5 would leave the process in no state to go on.
+        """
         partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
+        with h5py.File(partial, "w", driver="core", backing_store=False) as file:
+            for name, value in (self._attributes | {"complete": complete}).items():
+                file.attrs[name] = value
+                file.attrs[f"about:{name}"] = ATTRIBUTES[name]
+            _write_rows(file, rows, room, self._columns)
+            for name, value in (parameters or {}).items():
+                dataset = file.create_dataset(f"parameters/{name}", data=value)
+                dataset.attrs["about"] = "final parameters theta; circuit angles in radians, others dimensionless"
+            if checkpoint is not None:
+                write_checkpoint(file, rows.size, *checkpoint)
+            elif self._checkpointed and not complete:
+                with h5py.File(self.path, "r", locking=False) as old:
+                    old.copy("checkpoint", file)
+            file.flush()
+            image = file.id.get_file_image()
         try:
-            with h5py.File(partial, "w") as file:
-                for name, value in (self._attributes | {"complete": complete}).items():
-                    file.attrs[name] = value
-                    file.attrs[f"about:{name}"] = ATTRIBUTES[name]
-                _write_rows(file, rows, room, self._columns)
-                for name, value in (parameters or {}).items():
-                    dataset = file.create_dataset(f"parameters/{name}", data=value)
-                    dataset.attrs["about"] = "final parameters theta; circuit angles in radians, others dimensionless"
-                if checkpoint is not None:
-                    write_checkpoint(file, rows.size, *checkpoint)
-                elif self._checkpointed and not complete:
-                    with h5py.File(self.path, "r", locking=False) as old:
-                        old.copy("checkpoint", file)
-            with open(partial, "rb") as written:
+            with open(partial, "wb") as written:
+                written.write(image)
+                written.flush()
                 os.fsync(written.fileno())
             os.replace(partial, self.path)
+        except OSError as error:
+            raise OSError(f"cannot write {self.path}: {error.strerror or error}") from error
         finally:
             partial.unlink(missing_ok=True)
 
