@@ -19,7 +19,11 @@ from hpcqrl import (
 )
 from hpcqrl.parallel.launcher import launched_rank, output_is_terminal
 
-SYSTEMS = {"dist-qtrl": "hpcqrl.systems.dist_qtrl", "qa3c": "hpcqrl.systems.qa3c"}
+SYSTEMS = {
+    "dist-qtrl": "hpcqrl.systems.dist_qtrl",
+    "qa3c": "hpcqrl.systems.qa3c",
+    "hdqnn-td3": "hpcqrl.systems.hdqnn_td3",
+}
 
 USAGE = f"""usage: hpcqrl COMMAND
 
@@ -109,7 +113,7 @@ def _train(arguments: Sequence[str]) -> None:
         with errors_end_all(agents), ExitStack() as cleanup:
             with agents.together():
                 agent = system.Agent(config, agents.rank)
-            if config.qpu == "native" and config.model == "quantum":
+            if config.qpu == "native" and hasattr(agent.model, "circuit"):
                 _compile_kernels(agents)
             recorder, progress = None, None
             columns = EPISODE + tuple(EXTRA[name] for name in system.EXTRA_COLUMNS)
@@ -120,7 +124,7 @@ def _train(arguments: Sequence[str]) -> None:
                     recorder = cleanup.enter_context(Recorder(out, attributes, columns, options.overwrite))
             if recorder is not None:
                 print(f"{name}: {agents.size} agents, {config.env}, results in {recorder.path}", flush=True)
-                progress = cleanup.enter_context(Progress(config.all_episodes(agents.size), name, output_is_terminal()))
+                progress = cleanup.enter_context(Progress(*_extent(config, agents.size), name, output_is_terminal()))
             journal = Journal(agents, columns, recorder, progress)
             duration = journal.close(system.train(agent, agents, journal))
             if recorder is not None:
@@ -128,6 +132,13 @@ def _train(arguments: Sequence[str]) -> None:
                 _summarise(recorder.path, duration)
     except Refused as refused:
         _refuse(str(refused))
+
+
+def _extent(config: Any, agents: int) -> tuple[int, str]:
+    """How long a run will be, and in what its system counts."""
+    if hasattr(config, "all_steps"):
+        return config.all_steps(agents), "steps"
+    return config.all_episodes(agents), "episodes"
 
 
 def _compile_kernels(agents: Any) -> None:
@@ -190,7 +201,8 @@ def _describe(arguments: Sequence[str]) -> None:
         model = system.Agent(config, 0).model
     except (ValueError, ImportError) as error:
         _refuse(str(error))
-    table = Table(title=f"{name}, {config.env}, {config.model}")
+    circuit = getattr(model, "circuit", None)
+    table = Table(title=f"{name}, {config.env}, {'classical' if circuit is None else 'quantum'}")
     table.add_column("parameters")
     table.add_column("shape")
     table.add_column("number", justify="right")
@@ -199,11 +211,10 @@ def _describe(arguments: Sequence[str]) -> None:
     table.add_section()
     table.add_row("all", "", f"{model.size:,}")
     Console().print(table)
-    circuit = getattr(model, "circuit", None)
     if circuit is not None:
-        from hpcqrl.quantum.drawing import draw_one_layer
+        from hpcqrl.quantum.drawing import draw
 
-        print(f"circuit: {circuit.qubits} qubits, {circuit.weights[0]} layers; one layer:\n{draw_one_layer(circuit)}")
+        print(draw(circuit))
 
 
 def _check(arguments: Sequence[str]) -> None:

@@ -33,8 +33,21 @@ EXTRA = {
             "staleness", "<f8", "updates", "updates by others between pull and push, mean over the episode's pushes"
         ),
         Column("loss", "<f8", "1", "value part of the loss: the squared TD error, mean over the episode's updates"),
+        Column("qtdnn_loss", "<f8", "nats", "binary cross-entropy of qtDNN and sampled bits, mean over the updates"),
+        Column("qtdnn_error", "<f8", "1", "mean |qtDNN - exact probability| of the circuit's bits, after the episode"),
     )
 }
+
+# A row for each agent's part in a test, in systems that test while they train.
+EVALUATION = (
+    Column("steps", "<i8", "environment steps", "training steps of each agent before the test"),
+    Column("agent", "<i4", "1", "MPI rank of the agent"),
+    Column("episodes", "<i4", "1", "test episodes, played without exploration noise"),
+    Column("mean", "<f8", "reward", "mean of their returns, undiscounted"),
+    Column("std", "<f8", "reward", "standard deviation of their returns"),
+    Column("time", "<f8", "s", "end of the test, since the start of the run, on the agent's clock"),
+    Column("version", "<i8", "updates", "updates of the parameters before the test"),
+)
 
 ATTRIBUTES = {
     "format": "version of this file format",

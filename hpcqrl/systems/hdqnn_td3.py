@@ -1,0 +1,288 @@
+"""hDQNN in TD3: an actor with a sampled circuit inside, trained through a network that learns the circuit's slopes.
+
+Paper: "Training Hybrid Deep Quantum Neural Network for Reinforced Learning Efficiently" (arXiv:2503.09119), section 3;
+where it is silent, TD3 (Fujimoto et al., arXiv:1802.09477), Algorithm 1 and its published settings. Every rank is one
+agent, which explores with its own QPU and replays its own transitions; one rank is the paper.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import gymnasium
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import mse_loss
+from torch.optim.adam import adam
+
+from hpcqrl.checks import at_least, positive, within
+from hpcqrl.envs.make import make_continuous
+from hpcqrl.models.critic import Critic
+from hpcqrl.models.hdqnn import Networks
+from hpcqrl.models.hybrid_actor import HybridActor
+from hpcqrl.parallel.launcher import local_rank
+from hpcqrl.rl.transitions import Transitions
+
+if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl describe`
+    from hpcqrl.journal import Journal
+    from hpcqrl.parallel.agents import Agents
+
+Floats = NDArray[np.floating]
+
+EXTRA_COLUMNS = ("loss", "qtdnn_loss", "qtdnn_error")  # of an episode's record, beyond those of every system
+
+
+@dataclass(frozen=True)
+class Config:
+    """hDQNN in TD3: synchronous agents, gradients averaged by one Allreduce an update (arXiv 2503.09119)."""
+
+    env: str = "Pendulum-v1"
+    """A Gymnasium environment with continuous actions; the paper's: Humanoid-v4 (needs the extra `mujoco`), Pendulum-v1."""
+    steps: int = 1_000_000
+    """Environment steps of each agent [TD3]."""
+    seed: int = 0
+    """All random numbers of the run come from it."""
+    block: Literal["pqc", "fc", "rbg", "zeros"] = "pqc"
+    """Inside the actor: the circuit, a linear map, random bits, or zeros [section 3]."""
+    qubits: int = 10
+    """Qubits of the circuit [Table 1]."""
+    layers: int = 10
+    """Entangling layers of the circuit [Table 1]."""
+    links: int = 10
+    """Classical links past the circuit [Table 1]."""
+    hidden: int = 256
+    """Hidden units of PreDNN, PostDNN and critics [Table 1]."""
+    qtdnn_hidden: int = 2048
+    """Hidden units of the qtDNN [Table 1]."""
+    shots: int = 1
+    """Measurements of the circuit for one action: each qubit's more frequent bit counts."""
+    random_steps: int = 1000
+    """Steps of each agent with random actions, before the first update [TD3, 6.1]."""
+    batch: int = 256
+    """Transitions that each agent draws for an update [TD3's code]."""
+    replay: int = 1_000_000
+    """Transitions that each agent keeps [TD3's code]."""
+    discount: float = 0.99
+    """Discount factor gamma [Table 1]."""
+    learning_rate: float = 3e-4
+    """Of Adam, for all networks [TD3's code]."""
+    tau: float = 0.005
+    """Share of the networks in their targets at each update of these [TD3]."""
+    exploration_noise: float = 0.1
+    """Standard deviation of the noise on actions, which lie in [-1, 1] [TD3]."""
+    target_noise: float = 0.2
+    """Standard deviation of the noise on target actions [TD3]."""
+    noise_clip: float = 0.5
+    """Largest noise on target actions [TD3]."""
+    policy_delay: int = 2
+    """Updates of the critics for one of the actor and the targets [TD3]."""
+    test_every: int = 5000
+    """Steps of each agent between tests without exploration noise [TD3]."""
+    test_episodes: int = 10
+    """Episodes of a test, of all agents together [TD3]."""
+    qpu: str = "native"
+    """Where circuits run: native, or a PennyLane device such as lightning.qubit, default.mixed, lightning.gpu."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where the networks are trained; with cuda, ranks on one node take its GPUs in turn."""
+
+    def __post_init__(self) -> None:
+        at_least(1, steps=self.steps, layers=self.layers, hidden=self.hidden, qtdnn_hidden=self.qtdnn_hidden)
+        at_least(1, shots=self.shots, batch=self.batch, replay=self.replay, policy_delay=self.policy_delay)
+        at_least(1, test_every=self.test_every, test_episodes=self.test_episodes, random_steps=self.random_steps)
+        at_least(0, seed=self.seed, links=self.links, exploration_noise=self.exploration_noise)
+        at_least(0, target_noise=self.target_noise, noise_clip=self.noise_clip)
+        at_least(2, qubits=self.qubits)
+        within(0.0, 1.0, discount=self.discount, tau=self.tau)
+        positive(learning_rate=self.learning_rate)
+
+    def all_steps(self, agents: int) -> int:
+        """Environment steps of the whole run."""
+        return self.steps * agents
+
+
+class Agent:
+    """One agent: its environment, random numbers, QPU and replay, and all that is trained, in flat float32 vectors."""
+
+    def __init__(self, config: Config, rank: int) -> None:
+        torch.set_num_threads(1)
+        self.config = config
+        shared, own = (np.random.SeedSequence(config.seed, spawn_key=(key,)) for key in (0, rank + 1))
+        env_seed, test_seed, random_seed, qpu_seed = (int(part.generate_state(1)[0]) for part in own.spawn(4))
+        self.env, self.test_env = environment(config), environment(config)
+        self.random = np.random.default_rng(random_seed)
+        observation = self.env.reset(seed=env_seed)[0].size
+        self.test_env.reset(seed=test_seed)
+        self.actions = int(self.env.action_space.shape[0])  # type: ignore[index]
+        sizes = config.qubits, config.layers, config.links, config.hidden
+        actor = HybridActor(observation, self.actions, config.block, *sizes, config.qpu, config.shots, qpu_seed)
+        self.model = Networks(actor, Critic(observation, self.actions, config.hidden), config.qtdnn_hidden)
+        parts = {"observation_t": observation, "action_t": self.actions, "reward_t": 1, "observation_tp1": observation}
+        parts |= {"terminated_t": 1, "angles_t": actor.n_angles, "bits_t": config.qubits}
+        self.replay = Transitions(min(config.replay, config.steps), parts)
+        device = _torch_device(config.device)
+        theta = self.model.initial(np.random.default_rng(shared))  # the same on every rank
+        self.theta = torch.from_numpy(theta).to(device)
+        self.target, self.gradient = self.theta.clone(), torch.zeros_like(self.theta)
+        self.moments = torch.zeros((2, self.model.size), device=device)
+        self.adam_steps = torch.zeros(len(self.model.layouts), device=device)
+        self._part, self._target_part = self.model.split(self.theta), self.model.split(self.target)
+        for network, gradients in self.model.split(self.gradient).items():
+            for name, gradient in gradients.items():
+                self._part[network][name].requires_grad_().grad = gradient
+        self.follow()
+
+    def follow(self) -> None:
+        """Let `act` go by the actor's present parameters."""
+        self.act = self.model.actor.acting(self.theta[self.model.place["actor"]].cpu().numpy())
+
+    def explore(self, observation: Floats, step: int) -> tuple[Floats, Floats, Floats]:
+        """An action with exploration noise, at first a random one; and the circuit's angles and bits."""
+        action, angles, bits = self.act(observation)
+        if step < self.config.random_steps:
+            return self.random.uniform(-1.0, 1.0, self.actions), angles, bits
+        noise = self.config.exploration_noise * self.random.standard_normal(self.actions)
+        return np.clip(action + noise, -1.0, 1.0), angles, bits
+
+    def due(self, update: int) -> list[str]:
+        """The networks that an update moves; the qtDNN just before the actor [section 3]."""
+        delay = self.config.policy_delay
+        qtdnn = ["qtdnn"] if self.config.block == "pqc" and (update + 1) % delay == 0 else []
+        return [*qtdnn, "critic_1", "critic_2", *(["actor"] if update % delay == 0 else [])]
+
+    def gradients(self, due: list[str]) -> tuple[float, float]:
+        """Fill `gradient` where the due networks are, from a batch; the losses of the critics and of the qtDNN.
+
+        All are taken at the same parameters, so that one Allreduce can average them: the actor's goes through the qtDNN
+        and the critic as the update before has left them.
+        """
+        model, part, target_part, config = self.model, self._part, self._target_part, self.config
+        batch = self.replay.sample(config.batch, self.random).values()
+        observation_t, action_t, reward_t, observation_tp1, terminated_t, angles_t, bits_t = map(self._tensor, batch)
+        noise = config.target_noise * self.random.standard_normal(action_t.shape, np.float32)
+        noise_tp1 = self._tensor(noise.clip(-config.noise_clip, config.noise_clip))
+        self.gradient[self._piece(due)] = 0.0
+        with torch.no_grad():  # TD3, Alg. 1, line 8
+            action_tp1 = model.actions(target_part["actor"], part.get("qtdnn"), observation_tp1)
+            action_tp1 = (action_tp1 + noise_tp1).clamp(-1.0, 1.0)
+            value_tp1 = model.smaller_value(target_part, observation_tp1, action_tp1)
+            return_t = reward_t[:, 0] + config.discount * (1.0 - terminated_t[:, 0]) * value_tp1
+        for critic in ("critic_1", "critic_2"):  # line 10
+            loss = mse_loss(model.critic.value(part[critic], observation_t, action_t), return_t)
+            loss.backward()
+        qtdnn_loss = math.nan
+        if "qtdnn" in due:
+            cross_entropy = model.qtdnn.loss(part["qtdnn"], angles_t, bits_t)
+            cross_entropy.backward()
+            qtdnn_loss = cross_entropy.item()
+        if "actor" in due:  # line 12
+            action = model.actions(part["actor"], part.get("qtdnn"), observation_t)
+            value = model.critic.value(part["critic_1"], observation_t, action).mean()
+            (-value).backward(inputs=list(part["actor"].values()))
+        return loss.item(), qtdnn_loss
+
+    def step(self, due: list[str]) -> None:
+        """Move the due networks down `gradient`; after the actor the targets follow [TD3, Alg. 1, line 14]."""
+        places = [self.model.place[name] for name in due]
+        pieces = [[vector[place] for place in places] for vector in (self.theta, self.gradient, *self.moments)]
+        steps = [self.adam_steps[list(self.model.layouts).index(name)] for name in due]
+        settings = {"lr": self.config.learning_rate, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0}
+        adam(*pieces, [], steps, fused=True, amsgrad=False, maximize=False, **settings)
+        if "actor" in due:
+            piece = self._piece(["critic_1", "actor"])
+            self.target[piece].lerp_(self.theta[piece], self.config.tau)
+            self.follow()
+
+    def update(self, number: int, agents: "Agents") -> tuple[float, float]:
+        """One update, with the gradients averaged over all agents; the losses of the critics and of the qtDNN."""
+        due = self.due(number)
+        losses = self.gradients(due)
+        piece = self.gradient[self._piece(due)]
+        piece.copy_(self._tensor(agents.mean(piece.cpu().numpy())))
+        self.step(due)
+        return losses
+
+    def qtdnn_error(self) -> float:
+        """How far the qtDNN is from the circuit's exact probabilities: mean |difference| over a batch's bits."""
+        if self.config.block != "pqc" or not len(self.replay):
+            return math.nan
+        angles_t = self.replay.sample(self.config.batch, np.random.default_rng(self.replay.added))["angles_t"]
+        with torch.no_grad():
+            expected = self.model.qtdnn.expected_bits(self._part["qtdnn"], self._tensor(angles_t)).cpu().numpy()
+        return float(np.abs(expected - self.model.actor.exact_bits(angles_t)).mean())
+
+    def test_episode(self) -> float:
+        """The return of an episode without exploration noise."""
+        observation, _ = self.test_env.reset()
+        episode_return, done = 0.0, False
+        while not done:
+            observation, reward, terminated, truncated, _ = self.test_env.step(self.act(observation)[0])
+            episode_return += float(reward)
+            done = terminated or truncated
+        return episode_return
+
+    def _piece(self, networks: list[str]) -> slice:
+        return slice(self.model.place[networks[0]].start, self.model.place[networks[-1]].stop)
+
+    def _tensor(self, array: Floats) -> Tensor:
+        return torch.from_numpy(array).to(self.theta.device)
+
+
+def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Floats]:
+    """Section 3, and TD3's Algorithm 1; the trained parameters by name."""
+    config, env = agent.config, agent.env
+    observation, _ = env.reset()
+    episode, begun_at, update = 0, 0, 0
+    rewards: list[float] = []
+    losses: list[tuple[float, float]] = []
+    for step in range(config.steps):
+        action, angles, bits = agent.explore(observation, step)
+        observation_tp1, reward, terminated, truncated, _ = env.step(action)
+        rewards.append(float(reward))
+        agent.replay.add(observation, action, rewards[-1], observation_tp1, float(terminated), angles, bits)
+        observation = observation_tp1
+        if step >= config.random_steps:
+            update += 1
+            losses.append(agent.update(update, agents))
+            if update % 100 == 0:
+                agents.check_equal(agent.theta.cpu().numpy(), f"theta after update {update}")
+        if terminated or truncated:
+            number = episode * agents.size + agents.rank
+            extras = (*_means(losses), agent.qtdnn_error())
+            journal.episode(number, sum(rewards), len(rewards), begun_at, *extras)
+            observation, _ = env.reset()
+            episode, begun_at, rewards, losses = episode + 1, update, [], []
+        if (step + 1) % config.test_every == 0:
+            returns = [agent.test_episode() for _ in range(agents.rank, config.test_episodes, agents.size)]
+            journal.evaluation(step + 1, returns, update)
+        journal.tick()
+    return agent.model.layout.split(agent.theta.cpu().numpy())
+
+
+def _means(losses: list[tuple[float, float]]) -> tuple[float, float]:
+    """Of each kind, over those that there are; NaN if there are none."""
+    columns = [[value for value in column if not math.isnan(value)] for column in zip(*losses, strict=True)]
+    first, second = (float(np.mean(column)) if column else math.nan for column in columns or ([], []))
+    return first, second
+
+
+def environment(config: Config, render_mode: str | None = None) -> gymnasium.Env:
+    """The environment that an agent plays in."""
+    return make_continuous(config.env, render_mode)
+
+
+def policy(config: Config, parameters: dict[str, Floats]) -> Callable[[Floats], Floats]:
+    """The trained policy, without exploration noise: observation to action, with the block itself inside."""
+    agent = Agent(replace(config, device="cpu"), 0)
+    agent.theta.copy_(torch.from_numpy(agent.model.layout.join(parameters)))
+    return lambda observation: agent.act(observation)[0]
+
+
+def _torch_device(name: str) -> torch.device:
+    if name == "cpu":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise ValueError("device cuda: torch finds no GPU on this machine")
+    return torch.device("cuda", local_rank() % torch.cuda.device_count())
