@@ -2,11 +2,16 @@
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:  # torch takes a second to import, and most systems do without
+    from torch import Tensor
+
 Floats = NDArray[np.floating]
+Vector = TypeVar("Vector", NDArray[np.floating], "Tensor")
 Shape = tuple[int, ...]
 
 
@@ -22,8 +27,8 @@ class Layout:
             self._places.append((name, slice(self.size, end), shape))
             self.size = end
 
-    def split(self, flat: Floats) -> dict[str, Floats]:
-        """The named parts of a flat vector [size], as views."""
+    def split(self, flat: Vector) -> dict[str, Vector]:
+        """The named parts of a flat vector [size], NumPy's or torch's, as views."""
         return {name: flat[place].reshape(shape) for name, place, shape in self._places}
 
     def join(self, parts: Mapping[str, Floats]) -> Floats:

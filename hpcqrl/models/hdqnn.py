@@ -27,7 +27,7 @@ class Networks:
             self.circuit = actor.circuit
             self.qtdnn = QtDnn(actor.n_angles, actor.qubits, qtdnn_hidden)
             self.layouts = {"qtdnn": self.qtdnn.layout} | self.layouts
-        shapes = {}
+        shapes: dict[str, flat.Shape] = {}
         self.place: dict[str, slice] = {}
         self.size = 0  # of the flat vector
         for network, layout in self.layouts.items():
@@ -46,9 +46,9 @@ class Networks:
         """The parts of each network, as views of a flat vector [size]."""
         return {name: layout.split(vector[self.place[name]]) for name, layout in self.layouts.items()}
 
-    def actions(self, actor: Parts, qtdnn: Parts | None, observation: Tensor) -> Tensor:
-        """The actor's actions [samples, actions], with the qtDNN in the circuit's place."""
-        return self.actor.actions(actor, observation, lambda angles: self.qtdnn.expected_bits(qtdnn, angles))
+    def actions(self, actor: Parts, part: dict[str, Parts], observation: Tensor) -> Tensor:
+        """An actor's actions [samples, actions], with the qtDNN among `part` in the circuit's place."""
+        return self.actor.actions(actor, observation, lambda angles: self.qtdnn.expected_bits(part["qtdnn"], angles))
 
     def smaller_value(self, part: dict[str, Parts], observation: Tensor, action: Tensor) -> Tensor:
         """The smaller of both critics' values, [samples]. Source: TD3, Algorithm 1."""

@@ -24,8 +24,8 @@ _SLOPE = 0.01  # of the leaky ReLU below zero, torch's
 class HybridActor:
     """x -> PreDNN -> angles and links; angles -> block -> bits; (bits, links) -> PostDNN -> tanh -> action in (-1, 1).
 
-    block: "pqc" measures the circuit with these angles, `shots` times, and takes each qubit's more frequent bit (0 where
-    they are equal); "fc" is a linear map; "rbg" fair random bits; "zeros" zeros. Source: hDQNN (arXiv:2503.09119),
+    block: "pqc" measures the circuit with these angles, `shots` times, and takes each qubit's more frequent bit (0 for
+    a tie); "fc" is a linear map; "rbg" fair random bits; "zeros" zeros. Source: hDQNN (arXiv:2503.09119),
     Figure 2 and Table 1: PreDNN [376, 256, 230], PostDNN [20, 256, 17] for 220 angles, 10 bits and 10 links.
     """
 

@@ -50,7 +50,7 @@ def _variational(qubits: int, more_entangle: bool, angles: Any, weights: Any) ->
 
 
 def efficient_su2(qubits: int = 10, layers: int = 10) -> Circuit:
-    """hDQNN's circuit: RY and RZ on every qubit, and before each of `layers` repetitions of that CNOT(q, q+1), q = 0, 1...
+    """hDQNN's circuit: RY and RZ on every qubit, then `layers` times CNOT(q, q+1) in order and again RY and RZ.
 
     angles [layers + 1, 2, n], flat: RY's n, then RZ's n of each repetition; nothing in it is trained. Source: the sizes
     in the paper's Table 1, which are those of this well-known ansatz: 220 angles for 10 qubits and 10 layers.

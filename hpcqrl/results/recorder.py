@@ -1,8 +1,9 @@
 """The writer of a results file: whatever moment the process is killed at, the file on disk opens and is whole.
 
 A file is made under another name and renamed, so it appears complete. Rows are then added where nothing else has to
-change: `/episodes` (and `/evaluations`, if there are any) is one chunk with room for more rows than it has, so that adding writes the rows, and after them a
-single number in the dataset's header, its length. When the room is used up, a new file with twice as much takes over.
+change: a table (`/episodes`, and `/evaluations` once there are any) is one chunk with room for more rows than it has,
+so that adding writes the rows, and after them a single number in the dataset's header, its length. When the room is
+used up, a new file with twice as much takes over.
 """
 
 import os

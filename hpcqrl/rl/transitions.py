@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 class Transitions:
-    """A ring of the last `capacity` transitions: one preallocated float32 array [capacity, size] for each named part."""
+    """A ring of the last `capacity` transitions: a preallocated float32 array [capacity, size] for each part."""
 
     def __init__(self, capacity: int, sizes: Mapping[str, int]) -> None:
         self.capacity = capacity

@@ -40,7 +40,7 @@ class Config:
     """hDQNN in TD3: synchronous agents, gradients averaged by one Allreduce an update (arXiv 2503.09119)."""
 
     env: str = "Pendulum-v1"
-    """A Gymnasium environment with continuous actions; the paper's: Humanoid-v4 (needs the extra `mujoco`), Pendulum-v1."""
+    """A Gymnasium environment with continuous actions; the paper's: Humanoid-v4 (extra `mujoco`), Pendulum-v1."""
     steps: int = 1_000_000
     """Environment steps of each agent [TD3]."""
     seed: int = 0
@@ -165,7 +165,7 @@ class Agent:
         noise_tp1 = self._tensor(noise.clip(-config.noise_clip, config.noise_clip))
         self.gradient[self._piece(due)] = 0.0
         with torch.no_grad():  # TD3, Alg. 1, line 8
-            action_tp1 = model.actions(target_part["actor"], part.get("qtdnn"), observation_tp1)
+            action_tp1 = model.actions(target_part["actor"], part, observation_tp1)
             action_tp1 = (action_tp1 + noise_tp1).clamp(-1.0, 1.0)
             value_tp1 = model.smaller_value(target_part, observation_tp1, action_tp1)
             return_t = reward_t[:, 0] + config.discount * (1.0 - terminated_t[:, 0]) * value_tp1
@@ -178,7 +178,7 @@ class Agent:
             cross_entropy.backward()
             qtdnn_loss = cross_entropy.item()
         if "actor" in due:  # line 12
-            action = model.actions(part["actor"], part.get("qtdnn"), observation_t)
+            action = model.actions(part["actor"], part, observation_t)
             value = model.critic.value(part["critic_1"], observation_t, action).mean()
             (-value).backward(inputs=list(part["actor"].values()))
         return loss.item(), qtdnn_loss
@@ -186,10 +186,14 @@ class Agent:
     def step(self, due: list[str]) -> None:
         """Move the due networks down `gradient`; after the actor the targets follow [TD3, Alg. 1, line 14]."""
         places = [self.model.place[name] for name in due]
-        pieces = [[vector[place] for place in places] for vector in (self.theta, self.gradient, *self.moments)]
+        theta, gradient, first, second = (
+            [vector[place] for place in places] for vector in (self.theta, self.gradient, *self.moments)
+        )
         steps = [self.adam_steps[list(self.model.layouts).index(name)] for name in due]
-        settings = {"lr": self.config.learning_rate, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0}
-        adam(*pieces, [], steps, fused=True, amsgrad=False, maximize=False, **settings)
+        adam(
+            theta, gradient, first, second, [], steps, lr=self.config.learning_rate, beta1=0.9, beta2=0.999, eps=1e-8,
+            weight_decay=0.0, amsgrad=False, maximize=False, fused=True,
+        )  # fmt: skip
         if "actor" in due:
             piece = self._piece(["critic_1", "actor"])
             self.target[piece].lerp_(self.theta[piece], self.config.tau)
