@@ -1,4 +1,4 @@
-"""The command line: hpcqrl train | describe | check | version. The only place where objects are wired together."""
+"""The command line, `hpcqrl train` and its other commands: the only place where objects are wired together."""
 
 import os
 import sys
@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -28,6 +29,8 @@ SYSTEMS = {
 USAGE = f"""usage: hpcqrl COMMAND
 
   train SYSTEM     train agents, one a rank; under mpiexec or srun for more than one
+  evaluate FILE    play a trained policy from its results file
+  export FILE      write a trained policy for inference without this package
   describe SYSTEM  its parameters by part, and its circuit drawn as text
   check            under mpiexec or srun: what every rank has, and how fast they talk
   version          versions of this package and of what it runs on
@@ -49,11 +52,45 @@ class Train(Generic[Config]):
     """Replace the results file if it exists."""
 
 
+@dataclass(frozen=True)
+class Evaluate:
+    """Play a trained policy, without exploration, and print its mean return with a bootstrap interval."""
+
+    run: tyro.conf.Positional[Path]
+    """Results file of a complete run."""
+    episodes: int = 20
+    """Episodes to play."""
+    seed: int = 0
+    """Of the environment and of the circuit's measurements."""
+    video: Path | None = None
+    """Also film one episode, as an animated GIF."""
+    env: str | None = None
+    """The environment to play in; by default the file's. One's own (module:Name-v0) must be named here."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a trained policy with torch.export: observations to logits (discrete actions) or actions (continuous)."""
+
+    run: tyro.conf.Positional[Path]
+    """Results file of a complete run."""
+    out: Path
+    """The file to write, which must end in .pt2."""
+    circuit: bool = False
+    """hdqnn-td3: with the circuit, simulated, not the qtDNN in its place. (qa3c always has its circuit.)"""
+    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Replace the file if it exists."""
+    env: str | None = None
+    """The environment that it is for; by default the file's. One's own (module:Name-v0) must be named here."""
+
+
 def main() -> None:
     """Run the command line; the exit status is 0, 1 after a failure, 2 if something was wrong with what was asked."""
     arguments = sys.argv[1:]
     commands: dict[str, Callable[[Sequence[str]], None]] = {
         "train": _train,
+        "evaluate": _evaluate,
+        "export": _export,
         "describe": _describe,
         "check": _check,
         "version": _version,
@@ -139,6 +176,74 @@ def _extent(config: Any, agents: int) -> tuple[int, str]:
     if hasattr(config, "all_steps"):
         return config.all_steps(agents), "steps"
     return config.all_episodes(agents), "episodes"
+
+
+def _trained(path: Path, env: str | None, seed: int | None = None) -> tuple[ModuleType, Any, dict[str, Any]]:
+    """A complete run's system, configuration and parameters; ValueError if the file has none that this version knows.
+
+    A file may come from anybody, so it alone cannot make this program import the module of an environment.
+    """
+    from hpcqrl.results.reader import read_run
+
+    run = read_run(path)
+    if run.system not in SYSTEMS:
+        raise ValueError(f"{path} is of system {run.system!r}; there are: {', '.join(SYSTEMS)}")
+    if not run.complete:
+        raise ValueError(f"{path} is not complete: it has no trained parameters yet")
+    known = str(run.config.get("env"))
+    if env is None and ":" in known:
+        raise ValueError(f"{path} is of environment {known}, which is imported only if you say --env {known}")
+    system = import_module(SYSTEMS[run.system])
+    changes = {name: value for name, value in (("env", env), ("seed", seed)) if value is not None}
+    try:
+        return system, system.Config(**(run.config | changes)), run.parameters
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} has a configuration that this version does not know: {error}") from error
+
+
+def _evaluate(arguments: Sequence[str]) -> None:
+    options: Evaluate = _parse(Evaluate, "evaluate", arguments)
+    if launched_rank() > 0:
+        return
+    try:
+        if options.episodes < 2:
+            raise ValueError(f"episodes must be at least 2, not {options.episodes}")
+        if options.seed < 0:
+            raise ValueError(f"seed must be at least 0, not {options.seed}")
+        if options.video is not None and options.video.suffix.lower() != ".gif":
+            raise ValueError(f"a video is an animated GIF, so its name must end in .gif, not {options.video}")
+        from hpcqrl.evaluation import bootstrap_interval, film, play
+
+        system, config, parameters = _trained(options.run, options.env, options.seed)
+        policy = system.policy(config, parameters)
+        returns = play(system.environment(config), policy, options.episodes, options.seed)
+        low, high = bootstrap_interval(returns, options.seed)
+        mean = sum(returns) / len(returns)
+        print(f"{config.env}: mean return of {len(returns)} episodes {mean:.3f}, 95% interval {low:.3f} to {high:.3f}")
+        if options.video is not None:
+            frames = film(system.environment(config, "rgb_array"), policy, options.seed, options.video)
+            print(f"{frames} frames: {options.video}")
+    except (ValueError, OSError, ImportError) as error:
+        _refuse(str(error))
+
+
+def _export(arguments: Sequence[str]) -> None:
+    options: Export = _parse(Export, "export", arguments)
+    if launched_rank() > 0:
+        return
+    try:
+        if options.out.suffix != ".pt2":
+            raise ValueError(f"torch's exported programs end in .pt2, not {options.out}")
+        if options.out.exists() and not options.overwrite:
+            raise FileExistsError(f"{options.out} exists; choose another --out, or pass --overwrite")
+        system, config, parameters = _trained(options.run, options.env)
+        from hpcqrl.models.exported import save
+
+        module, inputs = system.exported(config, parameters, options.circuit)
+        save(module, inputs, options.out)
+        print(f"observations [samples, {inputs}] of {config.env}: {options.out}")
+    except (ValueError, OSError, ImportError) as error:
+        _refuse(str(error))
 
 
 def _compile_kernels(agents: Any) -> None:

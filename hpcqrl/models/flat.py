@@ -35,6 +35,14 @@ class Layout:
         """The flat vector of named parts."""
         return np.concatenate([parts[name].reshape(-1) for name in self.shapes])
 
+    def load(self, parts: Mapping[str, Floats]) -> Floats:
+        """The same of parts that come from a file; ValueError if one is missing, or has another shape."""
+        for name, shape in self.shapes.items():
+            found = parts[name].shape if name in parts else "nothing"
+            if found != shape:
+                raise ValueError(f"the trained parameters should have {name} of shape {shape}, but there is {found}")
+        return self.join(parts)
+
 
 def linear(name: str, inputs: int, outputs: int) -> dict[str, Shape]:
     """The shapes of an affine layer."""

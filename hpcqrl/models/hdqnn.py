@@ -48,7 +48,13 @@ class Networks:
 
     def actions(self, actor: Parts, part: dict[str, Parts], observation: Tensor) -> Tensor:
         """An actor's actions [samples, actions], with the qtDNN among `part` in the circuit's place."""
-        return self.actor.actions(actor, observation, lambda angles: self.qtdnn.expected_bits(part["qtdnn"], angles))
+
+        def bits_of(angles: Tensor) -> Tensor:
+            if self.actor.block == "rbg":
+                return torch.from_numpy(self.actor.random_bits(len(angles))).to(angles.device)
+            return self.qtdnn.expected_bits(part["qtdnn"], angles)
+
+        return self.actor.actions(actor, observation, bits_of)
 
     def smaller_value(self, part: dict[str, Parts], observation: Tensor, action: Tensor) -> Tensor:
         """The smaller of both critics' values, [samples]. Source: TD3, Algorithm 1."""

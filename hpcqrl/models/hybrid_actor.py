@@ -40,7 +40,7 @@ class HybridActor:
             self.circuit = circuit
             self.device = make_device(circuit, qpu, seed=seed)
             self._exact = make_device(circuit)
-        self.random = np.random.default_rng(seed)  # of the random bits
+        self.random = np.random.default_rng(seed)  # of block "rbg"
         shapes = flat.linear("pre.0", inputs, hidden) | flat.linear("pre.1", hidden, self.n_angles + links)
         if block == "fc":
             shapes |= flat.linear("block", self.n_angles, qubits)
@@ -63,8 +63,10 @@ class HybridActor:
                 bits = self.measured(angles[None])[0]
             elif self.block == "fc":
                 bits = part["block.weight"] @ angles + part["block.bias"]
+            elif self.block == "rbg":
+                bits = self.random_bits(1)[0]
             else:
-                bits = self._constant(1)[0]
+                bits = np.zeros(self.qubits, np.float32)
             post = _leaky(part["post.0.weight"] @ np.concatenate([bits, links]) + part["post.0.bias"])
             return np.tanh(part["post.1.weight"] @ post + part["post.1.bias"]), angles, bits
 
@@ -84,27 +86,26 @@ class HybridActor:
 
         return binom.sf(self.shots // 2, self.shots, marginals)
 
-    def actions(self, part: Parts, observation: Tensor, surrogate: Callable[[Tensor], Tensor]) -> Tensor:
+    def actions(self, part: Parts, observation: Tensor, bits_of: Callable[[Tensor], Tensor]) -> Tensor:
         """Actions [samples, actions] of observations [samples, inputs], differentiable in the parts of the parameters.
 
-        surrogate: angles [samples, n_angles] to expected bits [samples, qubits]; it stands in the circuit's place.
+        bits_of: from angles [samples, n_angles] to what stands in the place of a circuit's or random bits, [samples,
+        qubits]: to train the actor, the qtDNN's expectations.
         """
         pre = linear(observation, part["pre.0.weight"], part["pre.0.bias"])
         pre = linear(leaky_relu(pre, _SLOPE), part["pre.1.weight"], part["pre.1.bias"])
         angles, links = pre[:, : self.n_angles], pre[:, self.n_angles :]
-        if self.block == "pqc":
-            bits = surrogate(angles)
-        elif self.block == "fc":
+        if self.block == "fc":
             bits = linear(angles, part["block.weight"], part["block.bias"])
+        elif self.block == "zeros":
+            bits = angles.new_zeros((angles.shape[0], self.qubits))
         else:
-            bits = torch.from_numpy(self._constant(len(observation))).to(links.device)
+            bits = bits_of(angles)
         post = linear(torch.cat([bits, links], 1), part["post.0.weight"], part["post.0.bias"])
         return torch.tanh(linear(leaky_relu(post, _SLOPE), part["post.1.weight"], part["post.1.bias"]))
 
-    def _constant(self, samples: int) -> Floats:
-        """What a block gives that does not look at its angles."""
-        if self.block == "zeros":
-            return np.zeros((samples, self.qubits), np.float32)
+    def random_bits(self, samples: int) -> Floats:
+        """Fair bits [samples, qubits], as float32."""
         return self.random.integers(0, 2, (samples, self.qubits)).astype(np.float32)
 
 

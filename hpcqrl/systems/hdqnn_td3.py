@@ -8,7 +8,7 @@ agent, which explores with its own QPU and replays its own transitions; one rank
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import gymnasium
 import numpy as np
@@ -19,11 +19,13 @@ from torch.nn.functional import mse_loss
 from torch.optim.adam import adam
 
 from hpcqrl.checks import at_least, positive, within
-from hpcqrl.envs.make import make_continuous
+from hpcqrl.envs.make import StretchedActions, make_continuous
 from hpcqrl.models.critic import Critic
+from hpcqrl.models.exported import Exported
 from hpcqrl.models.hdqnn import Networks
 from hpcqrl.models.hybrid_actor import HybridActor
 from hpcqrl.parallel.launcher import local_rank
+from hpcqrl.quantum.torch_circuit import torch_sample
 from hpcqrl.rl.transitions import Transitions
 
 if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl describe`
@@ -31,6 +33,7 @@ if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl d
     from hpcqrl.parallel.agents import Agents
 
 Floats = NDArray[np.floating]
+Parts = dict[str, Tensor]
 
 EXTRA_COLUMNS = ("loss", "qtdnn_loss", "qtdnn_error")  # of an episode's record, beyond those of every system
 
@@ -280,8 +283,40 @@ def environment(config: Config, render_mode: str | None = None) -> gymnasium.Env
 def policy(config: Config, parameters: dict[str, Floats]) -> Callable[[Floats], Floats]:
     """The trained policy, without exploration noise: observation to action, with the block itself inside."""
     agent = Agent(replace(config, device="cpu"), 0)
-    agent.theta.copy_(torch.from_numpy(agent.model.layout.join(parameters)))
+    agent.theta.copy_(torch.from_numpy(agent.model.layout.load(parameters)))
     return lambda observation: agent.act(observation)[0]
+
+
+def exported(config: Config, parameters: dict[str, Floats], circuit: bool) -> tuple[Exported, int]:
+    """The same as a torch module, to actions in the environment's own range; and the size of its observations.
+
+    circuit: whether the circuit is inside, simulated by torch and measured `shots` times, or the qtDNN in its place.
+    """
+    agent = Agent(replace(config, device="cpu"), 0)
+    agent.model.layout.load(parameters)
+    model, env = agent.model, cast(StretchedActions, agent.env)
+    low, high = (torch.tensor(bound, dtype=torch.float32) for bound in (env.low, env.high))
+    sample = torch_sample(model.circuit, config.shots) if config.block == "pqc" and circuit else None
+
+    def act(part: Parts, observation: Tensor) -> Tensor:
+        def bits_of(angles: Tensor) -> Tensor:
+            if config.block == "rbg":
+                return torch.randint(0, 2, (angles.shape[0], config.qubits)).to(torch.float32)
+            if sample is None:
+                return model.qtdnn.expected_bits(_of("qtdnn", part), angles)
+            ones = sample(angles, angles.new_zeros(0)).sum(1)
+            return (2 * ones > config.shots).to(torch.float32)
+
+        action = model.actor.actions(_of("actor", part), observation, bits_of)
+        return low + 0.5 * (action + 1.0) * (high - low)
+
+    inside = ("actor.",) if sample is not None else ("actor.", "qtdnn.")
+    kept = {name: value for name, value in parameters.items() if name.startswith(inside)}
+    return Exported(kept, act), int(env.observation_space.shape[0])  # type: ignore[index]
+
+
+def _of(network: str, part: Parts) -> Parts:
+    return {name.removeprefix(f"{network}."): value for name, value in part.items() if name.startswith(f"{network}.")}
 
 
 def _torch_device(name: str) -> torch.device:
