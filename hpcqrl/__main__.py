@@ -178,7 +178,7 @@ def _extent(config: Any, agents: int) -> tuple[int, str]:
     return config.all_episodes(agents), "episodes"
 
 
-def _trained(path: Path, env: str | None, seed: int | None = None) -> tuple[ModuleType, Any, dict[str, Any]]:
+def trained(path: Path, env: str | None, seed: int | None = None) -> tuple[ModuleType, Any, dict[str, Any]]:
     """A complete run's system, configuration and parameters; ValueError if the file has none that this version knows.
 
     A file may come from anybody, so it alone cannot make this program import the module of an environment.
@@ -214,7 +214,7 @@ def _evaluate(arguments: Sequence[str]) -> None:
             raise ValueError(f"a video is an animated GIF, so its name must end in .gif, not {options.video}")
         from hpcqrl.evaluation import bootstrap_interval, film, play
 
-        system, config, parameters = _trained(options.run, options.env, options.seed)
+        system, config, parameters = trained(options.run, options.env, options.seed)
         policy = system.policy(config, parameters)
         returns = play(system.environment(config), policy, options.episodes, options.seed)
         low, high = bootstrap_interval(returns, options.seed)
@@ -236,7 +236,7 @@ def _export(arguments: Sequence[str]) -> None:
             raise ValueError(f"torch's exported programs end in .pt2, not {options.out}")
         if options.out.exists() and not options.overwrite:
             raise FileExistsError(f"{options.out} exists; choose another --out, or pass --overwrite")
-        system, config, parameters = _trained(options.run, options.env)
+        system, config, parameters = trained(options.run, options.env)
         from hpcqrl.models.exported import save
 
         module, inputs = system.exported(config, parameters, options.circuit)

@@ -38,8 +38,9 @@ def _registered(name: str, render_mode: str | None) -> gymnasium.Env:
         import minigrid as _  # noqa: F401  (registers its environments)
     if name.startswith("hpcqrl/"):
         import hpcqrl.envs.cartpole_mod  # noqa: F401  (likewise)
+    rendered: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}  # some take no such argument
     try:
-        return gymnasium.make(name, disable_env_checker=True, render_mode=render_mode)
+        return gymnasium.make(name, disable_env_checker=True, **rendered)
     except (gymnasium.error.Error, ImportError) as error:
         raise ValueError(f"no environment {name!r}: {error}") from error
 

@@ -19,7 +19,7 @@ def torch_probs(circuit: Circuit) -> Callable[[Tensor, Tensor], Tensor]:
 
     def probs(angles: Tensor, weights: Tensor) -> Tensor:
         samples = angles.shape[0]
-        values = torch.cat([angles, weights.reshape(1, -1).expand(samples, -1)], 1)
+        values = torch.cat([angles, weights.reshape(1, -1).expand(samples, -1)], 1).to(torch.float32)
         state = torch.zeros(samples, 2**circuit.qubits, dtype=torch.complex64, device=angles.device)
         state[:, 0] = 1.0
         state = state.reshape(samples, *[2] * circuit.qubits)
@@ -93,7 +93,7 @@ def _matrix(values: Tensor, chain: Chain) -> Tensor:
     """The chain's matrix for each sample, [samples, 2, 2]; its first rotation acts first."""
     product = None
     for axis, (position, scale, offset) in chain:
-        angle = torch.full_like(values[:, 0], offset)
+        angle = values.new_full((values.shape[0],), offset)
         if position >= 0:
             angle = angle + scale * values[:, position]
         c, s, zero = torch.cos(angle / 2), torch.sin(angle / 2), torch.zeros_like(angle)
