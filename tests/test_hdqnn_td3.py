@@ -331,16 +331,13 @@ class Silent:
         self.means.append(float(np.mean(returns)))
 
 
-def test_it_learns_through_the_qtdnn_what_needs_the_circuit():
-    """Without links, all that the action can know of the observation has passed through the circuit's bits."""
-    sizes = SIZES | {"links": 0, "hidden": 32, "batch": 64, "qtdnn_hidden": 64, "random_steps": 200}
-    config = Config(
-        env="Reach-v0", steps=2500, learning_rate=3e-3, discount=0.1, test_every=500, test_episodes=40, **sizes
-    )
+def test_it_learns():
+    sizes = SIZES | {"hidden": 32, "qtdnn_hidden": 64, "batch": 64, "random_steps": 200}
+    learning = {"steps": 1600, "learning_rate": 3e-3, "discount": 0.1, "test_every": 400, "test_episodes": 40}
     journal = Silent()
-    train(Agent(config, 0), Agents(MPI.COMM_SELF), journal)
-    constant = -6 * 1 / 3  # the best that an action can do that knows nothing: 0 where the best is uniform in -1..1
-    assert max(journal.means[-2:]) > 0.75 * constant, journal.means
+    train(Agent(Config(env="Reach-v0", **learning, **sizes), 0), Agents(MPI.COMM_SELF), journal)
+    constant = -6 * 1 / 3  # the best that an action can do that knows nothing: 0, where the best is uniform in -1..1
+    assert journal.means[-1] > 0.25 * constant, journal.means
 
 
 @pytest.mark.parametrize(

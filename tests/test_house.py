@@ -13,6 +13,7 @@ ALLOWED = {
     "results": set(),
     "models": {"quantum"},
     "progress": set(),
+    "evaluation": set(),
     "journal": {"parallel", "results", "progress"},
     "systems": {"checks", "rl", "quantum", "envs", "parallel", "models", "journal"},
 }

@@ -23,7 +23,7 @@ from hpcqrl.systems import dist_qtrl, hdqnn_td3, qa3c
 RUNS = {
     "dist-qtrl": ("--episodes", "5", "--env", "CartPole-v1", "--hidden", "4", "--layers", "1"),
     "qa3c": ("--episodes", "5", "--qubits", "3", "--tanh"),
-    "hdqnn-td3": ("--steps", "60", "--env", REACH, *SMALL),
+    "hdqnn-td3": ("--steps", "60", "--test-every", "20", "--env", REACH, *SMALL),
 }
 MODULES = {"dist-qtrl": dist_qtrl, "qa3c": qa3c, "hdqnn-td3": hdqnn_td3}
 
@@ -82,6 +82,13 @@ def test_evaluate_plays_what_was_trained(files, tmp_path, system):
         assert done.stdout == hpcqrl(*command, PYTHONPATH=PATH).stdout
     if system == "qa3c":
         assert Image.open(film).n_frames > 5
+
+
+def test_the_tests_while_training_can_be_drawn(files, tmp_path):
+    tool = (sys.executable, "tools/curves.py", "--tests", "--out", str(tmp_path / "tests.png"))
+    done = run(*tool, *(str(files / f"{system}.h5") for system in RUNS))
+    assert done.returncode == 0 and "qa3c.h5 holds no evaluations" in done.stderr, done.stderr
+    assert "1 runs drawn" in done.stdout and np.asarray(Image.open(tmp_path / "tests.png")).std() > 1.0
 
 
 def test_the_interval_is_that_of_the_mean():
