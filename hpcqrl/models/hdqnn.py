@@ -18,10 +18,12 @@ class Networks:
     """qtDNN (for block "pqc"), critic_1, critic_2 and actor, one after the other in one flat vector.
 
     So whichever an update moves, and those that have targets (all but the qtDNN), are each one piece of the vector.
+    sampled: in the circuit's place stand bits drawn with the qtDNN's probabilities, with the gradient of these, not the
+        probabilities themselves.
     """
 
-    def __init__(self, actor: HybridActor, critic: Critic, qtdnn_hidden: int) -> None:
-        self.actor, self.critic = actor, critic
+    def __init__(self, actor: HybridActor, critic: Critic, qtdnn_hidden: int, sampled: bool = False) -> None:
+        self.actor, self.critic, self.sampled = actor, critic, sampled
         self.layouts = {"critic_1": critic.layout, "critic_2": critic.layout, "actor": actor.layout}
         if actor.block == "pqc":
             self.circuit = actor.circuit
@@ -52,7 +54,12 @@ class Networks:
         def bits_of(angles: Tensor) -> Tensor:
             if self.actor.block == "rbg":
                 return torch.from_numpy(self.actor.random_bits(len(angles))).to(angles.device)
-            return self.qtdnn.expected_bits(part["qtdnn"], angles)
+            expected = self.qtdnn.expected_bits(part["qtdnn"], angles)
+            if not self.sampled:
+                return expected
+            uniform = self.actor.random.random(expected.shape, np.float32)
+            bits = (torch.from_numpy(uniform).to(angles.device) < expected).to(torch.float32)
+            return bits + expected - expected.detach()
 
         return self.actor.actions(actor, observation, bits_of)
 

@@ -60,6 +60,8 @@ class Config:
     """Hidden units of PreDNN, PostDNN and critics [Table 1]."""
     qtdnn_hidden: int = 2048
     """Hidden units of the qtDNN [Table 1]."""
+    surrogate: Literal["expected", "sampled"] = "expected"
+    """In training, the circuit's bits are the qtDNN's probabilities, or drawn with them and with their gradient."""
     shots: int = 1
     """Measurements of the circuit for one action: each qubit's more frequent bit counts."""
     random_steps: int = 1000
@@ -121,7 +123,8 @@ class Agent:
         self.actions = int(self.env.action_space.shape[0])  # type: ignore[index]
         sizes = config.qubits, config.layers, config.links, config.hidden
         actor = HybridActor(observation, self.actions, config.block, *sizes, config.qpu, config.shots, qpu_seed)
-        self.model = Networks(actor, Critic(observation, self.actions, config.hidden), config.qtdnn_hidden)
+        critic = Critic(observation, self.actions, config.hidden)
+        self.model = Networks(actor, critic, config.qtdnn_hidden, config.surrogate == "sampled")
         parts = {"observation_t": observation, "action_t": self.actions, "reward_t": 1, "observation_tp1": observation}
         parts |= {"terminated_t": 1, "angles_t": actor.n_angles, "bits_t": config.qubits}
         self.replay = Transitions(min(config.replay, config.steps), parts)
