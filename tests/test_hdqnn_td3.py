@@ -185,6 +185,7 @@ class Reference:
         actor = [("pre.0", 2, 8), ("pre.1", 8, n + 2), ("post.0", 5, 8), ("post.1", 8, 1)]
         if agent.config.block == "fc":
             actor.append(("block", n, 3))
+        self.sampled, self.random = agent.config.surrogate == "sampled", copy.deepcopy(agent.model.actor.random)
         self.n, self.networks = n, {"actor": module("actor", *actor)}
         for name in ("critic_1", "critic_2"):
             self.networks[name] = module(name, ("state", 2, 8), ("joint.0", 9, 8), ("joint.1", 8, 1))
@@ -201,6 +202,9 @@ class Reference:
         pre = net["pre_1"](nn.functional.leaky_relu(net["pre_0"](s)))
         angles, links = pre[:, : self.n], pre[:, self.n :]
         bits = net["block"](angles) if "block" in net else torch.sigmoid(self.logits(angles))
+        if self.sampled and "block" not in net:  # the gradient of the probability, whatever bit is drawn
+            drawn = torch.from_numpy(self.random.random(bits.shape, np.float32)) < bits
+            bits = bits + (drawn.float() - bits).detach()
         return torch.tanh(net["post_1"](nn.functional.leaky_relu(net["post_0"](torch.cat([bits, links], 1)))))
 
     def value(self, net, s, a):
@@ -242,9 +246,9 @@ class Reference:
         return torch.cat([value.reshape(-1) for value in parts.values()])
 
 
-@pytest.mark.parametrize("block", ["pqc", "fc"])
-def test_the_update_is_td3s_in_torch_optim(block):
-    agent = Agent(Config(env="Reach-v0", block=block, **SIZES), 0)
+@pytest.mark.parametrize(("block", "surrogate"), [("pqc", "sampled"), ("pqc", "expected"), ("fc", "sampled")])
+def test_the_update_is_td3s_in_torch_optim(block, surrogate):
+    agent = Agent(Config(env="Reach-v0", block=block, surrogate=surrogate, **SIZES), 0)
     observation, _ = agent.env.reset()
     for step in range(60):
         action, angles, bits = agent.explore(observation, step)

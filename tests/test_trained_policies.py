@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -23,7 +24,7 @@ from hpcqrl.systems import dist_qtrl, hdqnn_td3, qa3c
 RUNS = {
     "dist-qtrl": ("--episodes", "5", "--env", "CartPole-v1", "--hidden", "4", "--layers", "1"),
     "qa3c": ("--episodes", "5", "--qubits", "3", "--tanh"),
-    "hdqnn-td3": ("--steps", "60", "--test-every", "20", "--env", REACH, *SMALL),
+    "hdqnn-td3": ("--steps", "60", "--test-every", "20", "--surrogate", "expected", "--env", REACH, *SMALL),
 }
 MODULES = {"dist-qtrl": dist_qtrl, "qa3c": qa3c, "hdqnn-td3": hdqnn_td3}
 
@@ -131,15 +132,24 @@ def test_an_exported_policy_acts_alike_without_this_package(files, tmp_path, sys
         assert outputs.argmax(axis=1).tolist() == [policy(row) for row in observations]
 
 
-def test_hdqnns_circuit_can_be_exported_too(files):
+@pytest.mark.parametrize("circuit", [True, False])
+def test_hdqnns_circuit_or_bits_drawn_from_its_qtdnn_can_be_exported(files, circuit):
     module, config, parameters = parts(files / "hdqnn-td3.h5")
-    policy, inputs_size = module.exported(config, parameters, circuit=True)
+    config = replace(config, surrogate="sampled")
+    policy, inputs_size = module.exported(config, parameters, circuit)
     assert inputs_size == 2
     torch.manual_seed(0)
     observation = np.array([0.3, -0.4], np.float32)
-    drawn = policy(torch.from_numpy(np.repeat(observation[None], 4000, axis=0))).numpy()[:, 0]
-    ours = module.policy(config, parameters)
-    played = np.array([-2.0 + 1.5 * (ours(observation)[0] + 1.0) for _ in range(4000)])
+    observations = torch.from_numpy(np.repeat(observation[None], 4000, axis=0))
+    drawn = policy(observations).numpy()[:, 0]
+    if circuit:
+        ours = module.policy(config, parameters)
+        played = np.array([ours(observation)[0] for _ in range(4000)])
+    else:
+        model = module.Agent(config, 0).model
+        split = model.split(torch.from_numpy(model.layout.join(parameters)))
+        played = model.actions(split["actor"], split, observations).numpy()[:, 0]
+    played = -2.0 + 1.5 * (played + 1.0)
     values = np.unique(np.round(np.concatenate([drawn, played]), 4))
     assert 2 <= len(values) <= 2**3, "an action for each string of bits"
     for value in values:

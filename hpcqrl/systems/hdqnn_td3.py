@@ -60,8 +60,9 @@ class Config:
     """Hidden units of PreDNN, PostDNN and critics [Table 1]."""
     qtdnn_hidden: int = 2048
     """Hidden units of the qtDNN [Table 1]."""
-    surrogate: Literal["expected", "sampled"] = "expected"
-    """In training, the circuit's bits are the qtDNN's probabilities, or drawn with them and with their gradient."""
+    surrogate: Literal["sampled", "expected"] = "sampled"
+    """In training, bits drawn with the qtDNN's probabilities and given their gradient, or the probabilities themselves;
+    the paper does not say. Only who has trained with bits learns what their noise does (README)."""
     shots: int = 1
     """Measurements of the circuit for one action: each qubit's more frequent bit counts."""
     random_steps: int = 1000
@@ -293,7 +294,8 @@ def policy(config: Config, parameters: dict[str, Floats]) -> Callable[[Floats], 
 def exported(config: Config, parameters: dict[str, Floats], circuit: bool) -> tuple[Exported, int]:
     """The same as a torch module, to actions in the environment's own range; and the size of its observations.
 
-    circuit: whether the circuit is inside, simulated by torch and measured `shots` times, or the qtDNN in its place.
+    circuit: whether the circuit is inside, simulated by torch and measured `shots` times, or what has stood in its
+    place in training.
     """
     agent = Agent(replace(config, device="cpu"), 0)
     agent.model.layout.load(parameters)
@@ -306,7 +308,8 @@ def exported(config: Config, parameters: dict[str, Floats], circuit: bool) -> tu
             if config.block == "rbg":
                 return torch.randint(0, 2, (angles.shape[0], config.qubits)).to(torch.float32)
             if sample is None:
-                return model.qtdnn.expected_bits(_of("qtdnn", part), angles)
+                expected = model.qtdnn.expected_bits(_of("qtdnn", part), angles)
+                return expected if config.surrogate == "expected" else torch.bernoulli(expected)
             ones = sample(angles, angles.new_zeros(0)).sum(1)
             return (2 * ones > config.shots).to(torch.float32)
 
