@@ -7,6 +7,7 @@ from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -24,6 +25,8 @@ USAGE = f"""usage: hpcqrl COMMAND
 
   train SYSTEM     train agents, one a rank; under mpiexec or srun for more than one
   resume FILE      carry on with a run that was cut off, from its last checkpoint; under mpiexec or srun likewise
+  evaluate FILE    play a trained policy from its results file
+  export FILE      write a trained policy for inference without this package
   describe SYSTEM  its parameters by part, and its circuit drawn as text
   check            under mpiexec or srun: what every rank has, and how fast they talk
   version          versions of this package and of what it runs on
@@ -53,6 +56,40 @@ class Resume:
 
     path: tyro.conf.Positional[str]
     """Its results file; everything else is in there."""
+    env: str | None = None
+    """One's own environment (module:Name-v0) must be named again: a file alone has no module imported."""
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Play a trained policy, without exploration, and print its mean return with a bootstrap interval."""
+
+    run: tyro.conf.Positional[Path]
+    """Results file of a complete run."""
+    episodes: int = 20
+    """Episodes to play."""
+    seed: int = 0
+    """Of the environment and of the circuit's measurements."""
+    video: Path | None = None
+    """Also film one episode, as an animated GIF."""
+    env: str | None = None
+    """The environment to play in; by default the file's. One's own (module:Name-v0) must be named here."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a trained policy with torch.export: observations to logits (discrete actions) or actions (continuous)."""
+
+    run: tyro.conf.Positional[Path]
+    """Results file of a complete run."""
+    out: Path
+    """The file to write, which must end in .pt2."""
+    circuit: bool = False
+    """hdqnn-td3: with the circuit, simulated, not the qtDNN in its place. (qa3c always has its circuit.)"""
+    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Replace the file if it exists."""
+    env: str | None = None
+    """The environment that it is for; by default the file's. One's own (module:Name-v0) must be named here."""
 
 
 def main() -> None:
@@ -62,6 +99,8 @@ def main() -> None:
     commands: dict[str, Callable[[Sequence[str]], None]] = {
         "train": _train,
         "resume": _resume,
+        "evaluate": _evaluate,
+        "export": _export,
         "describe": _describe,
         "check": _check,
         "version": _version,
@@ -118,7 +157,7 @@ def _train(arguments: Sequence[str]) -> None:
 
 def _resume(arguments: Sequence[str]) -> None:
     options: Resume = _parse(Resume, "resume", arguments)
-    _with_agents(lambda agents, interruption, run: run.resume(agents, interruption, options.path))
+    _with_agents(lambda agents, interruption, run: run.resume(agents, interruption, options.path, options.env))
 
 
 def _with_agents(do: Callable[[Any, Interruption, ModuleType], None]) -> None:
@@ -138,6 +177,74 @@ def _with_agents(do: Callable[[Any, Interruption, ModuleType], None]) -> None:
         sys.exit(EXIT_STATUS)
 
 
+def trained(path: Path, env: str | None, seed: int | None = None) -> tuple[ModuleType, Any, dict[str, Any]]:
+    """A complete run's system, configuration and parameters; ValueError if the file has none that this version knows.
+
+    A file may come from anybody, so it alone cannot make this program import the module of an environment.
+    """
+    from hpcqrl.results.reader import read_run
+
+    run = read_run(path)
+    if run.system not in SYSTEMS:
+        raise ValueError(f"{path} is of system {run.system!r}; there are: {', '.join(SYSTEMS)}")
+    if not run.complete:
+        raise ValueError(f"{path} is not complete: it has no trained parameters yet")
+    known = str(run.config.get("env"))
+    if env is None and ":" in known:
+        raise ValueError(f"{path} is of environment {known}, which is imported only if you say --env {known}")
+    system = import_module(SYSTEMS[run.system])
+    changes = {name: value for name, value in (("env", env), ("seed", seed)) if value is not None}
+    try:
+        return system, system.Config(**(run.config | changes)), run.parameters
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} has a configuration that this version does not know: {error}") from error
+
+
+def _evaluate(arguments: Sequence[str]) -> None:
+    options: Evaluate = _parse(Evaluate, "evaluate", arguments)
+    if launched_rank() > 0:
+        return
+    try:
+        if options.episodes < 2:
+            raise ValueError(f"episodes must be at least 2, not {options.episodes}")
+        if options.seed < 0:
+            raise ValueError(f"seed must be at least 0, not {options.seed}")
+        if options.video is not None and options.video.suffix.lower() != ".gif":
+            raise ValueError(f"a video is an animated GIF, so its name must end in .gif, not {options.video}")
+        from hpcqrl.evaluation import bootstrap_interval, film, play
+
+        system, config, parameters = trained(options.run, options.env, options.seed)
+        policy = system.policy(config, parameters)
+        returns = play(system.environment(config), policy, options.episodes, options.seed)
+        low, high = bootstrap_interval(returns, options.seed)
+        mean = sum(returns) / len(returns)
+        print(f"{config.env}: mean return of {len(returns)} episodes {mean:.3f}, 95% interval {low:.3f} to {high:.3f}")
+        if options.video is not None:
+            frames = film(system.environment(config, "rgb_array"), policy, options.seed, options.video)
+            print(f"{frames} frames: {options.video}")
+    except (ValueError, OSError, ImportError) as error:
+        _refuse(str(error))
+
+
+def _export(arguments: Sequence[str]) -> None:
+    options: Export = _parse(Export, "export", arguments)
+    if launched_rank() > 0:
+        return
+    try:
+        if options.out.suffix != ".pt2":
+            raise ValueError(f"torch's exported programs end in .pt2, not {options.out}")
+        if options.out.exists() and not options.overwrite:
+            raise FileExistsError(f"{options.out} exists; choose another --out, or pass --overwrite")
+        system, config, parameters = trained(options.run, options.env)
+        from hpcqrl.models.exported import save
+
+        module, inputs = system.exported(config, parameters, options.circuit)
+        save(module, inputs, options.out)
+        print(f"observations [samples, {inputs}] of {config.env}: {options.out}")
+    except (ValueError, OSError, ImportError) as error:
+        _refuse(str(error))
+
+
 def _describe(arguments: Sequence[str]) -> None:
     name, system = _system("describe", arguments)
     config = _parse(system.Config, f"describe {name}", arguments[1:])
@@ -152,7 +259,8 @@ def _describe(arguments: Sequence[str]) -> None:
         model = system.Agent(config, 0).model
     except (ValueError, ImportError) as error:
         _refuse(str(error))
-    table = Table(title=f"{name}, {config.env}, {config.model}")
+    circuit = getattr(model, "circuit", None)
+    table = Table(title=f"{name}, {config.env}, {'classical' if circuit is None else 'quantum'}")
     table.add_column("parameters")
     table.add_column("shape")
     table.add_column("number", justify="right")
@@ -161,11 +269,10 @@ def _describe(arguments: Sequence[str]) -> None:
     table.add_section()
     table.add_row("all", "", f"{model.size:,}")
     Console().print(table)
-    circuit = getattr(model, "circuit", None)
     if circuit is not None:
-        from hpcqrl.quantum.drawing import draw_one_layer
+        from hpcqrl.quantum.drawing import draw
 
-        print(f"circuit: {circuit.qubits} qubits, {circuit.weights[0]} layers; one layer:\n{draw_one_layer(circuit)}")
+        print(draw(circuit))
 
 
 def _check(arguments: Sequence[str]) -> None:

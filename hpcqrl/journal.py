@@ -1,7 +1,7 @@
 """What a run leaves behind: its episodes and checkpoints, on their way from the agents to the results file."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from hpcqrl.parallel.arrays import gather
 from hpcqrl.parallel.records import RecordStream
 from hpcqrl.progress import Progress
 from hpcqrl.results.recorder import Recorder
-from hpcqrl.results.schema import Column, row_dtype
+from hpcqrl.results.schema import EVALUATION, Column, row_dtype
 
 State = Mapping[str, NDArray]
 
@@ -38,6 +38,7 @@ class Journal:
         self._agents, self._recorder, self._progress = agents, recorder, progress
         self._interruption, self._every = interruption, checkpoint_every or float("inf")
         self._stream = RecordStream(agents, row_dtype(columns))
+        self._evaluations = RecordStream(agents, row_dtype(EVALUATION))
         self._start = time.monotonic() - elapsed
         self._due = time.monotonic() + self._every
 
@@ -46,9 +47,15 @@ class Journal:
         self._stream.put((number, self._agents.rank, episode_return, length, self._elapsed(), version, *extra))
         self.tick()
 
+    def evaluation(self, steps: int, returns: Sequence[float], version: int) -> None:
+        """Note the returns of this agent's test episodes after so many of its steps, and the updates before them."""
+        if returns:
+            facts = steps, self._agents.rank, len(returns), np.mean(returns), np.std(returns), self._elapsed(), version
+            self._evaluations.put(facts)
+
     def tick(self) -> None:
         """Send or collect what is due; to be called often, since an episode may take long."""
-        self._keep(self._stream.poll())
+        self._keep(self._stream.poll(), self._evaluations.poll())
         self._agents.wish = self.checkpoint_wanted
 
     @property
@@ -65,13 +72,13 @@ class Journal:
         rank 0 has to do until the others come.
         """
         begin = time.monotonic()
-        rows = self._stream.collect(meanwhile)
+        rows, evaluations = self._stream.collect(meanwhile), self._evaluations.collect(meanwhile)
         states = gather(self._agents, own if acts else {})
         shared = common() if self._recorder is not None else {}
         ends = self._agents.any(self._interruption.arrived)  # from here on the others may go on
         if self._recorder is not None:
             assert states is not None
-            self._keep(rows)
+            self._keep(rows, evaluations)
             self._recorder.checkpoint(self._elapsed(), shared, [state for state in states if state])
             now = time.monotonic()
             self._due = now + max(self._every, _SHARE * (now - begin))
@@ -82,7 +89,7 @@ class Journal:
 
     def close(self, parameters: dict[str, np.ndarray]) -> float:
         """Write the complete file and return the run's duration in seconds. All ranks must call."""
-        self._keep(self._stream.collect())
+        self._keep(self._stream.collect(), self._evaluations.collect())
         if self._recorder is not None:
             self._recorder.finish(parameters)
         return self._elapsed()
@@ -90,9 +97,11 @@ class Journal:
     def _elapsed(self) -> float:
         return time.monotonic() - self._start
 
-    def _keep(self, rows: np.ndarray | None) -> None:
-        if rows is None:
+    def _keep(self, rows: np.ndarray | None, evaluations: np.ndarray | None) -> None:
+        if self._recorder is None or self._progress is None:
             return
-        assert self._recorder is not None and self._progress is not None
-        self._recorder.append(rows)
-        self._progress.show(rows)
+        if rows is not None:
+            self._recorder.append(rows)
+            self._progress.show(rows)
+        if evaluations is not None:
+            self._recorder.append(evaluations, "evaluations")

@@ -10,23 +10,23 @@ _PLAIN_INTERVAL = 10.0  # seconds
 
 
 class Progress:
-    """Shown by rank 0. episodes: how many the run will have, over all agents; live: whether a terminal will show it;
-    done: how many it had before it was resumed.
+    """Shown by rank 0. whole: how many episodes, or steps, the run will have, over all agents, and `unit` which of the
+    two; live: whether a terminal will show it; done: how many it had before it was resumed.
     """
 
-    def __init__(self, episodes: int, title: str, live: bool, done: int = 0) -> None:
-        self.episodes, self.title = episodes, title
+    def __init__(self, whole: int, unit: str, title: str, live: bool, done: int = 0) -> None:
+        self.whole, self.unit, self.title = whole, unit, title
         self.done = self._before = done
         self._recent: deque[float] = deque(maxlen=100)
         self._start = time.monotonic()
         self._due = self._start + _PLAIN_INTERVAL
         self._bar: Any = None
         if live:
-            self._bar, self._task = _live_bar(episodes, title)
+            self._bar, self._task = _live_bar(whole, title)
 
     def show(self, rows: np.ndarray) -> None:
         """Take note of finished episodes, and say so if it is due."""
-        self.done += rows.size
+        self.done += rows.size if self.unit == "episodes" else int(rows["length"].sum())
         self._recent.extend(rows["return"])
         if not self._recent:
             return
@@ -36,13 +36,13 @@ class Progress:
             self._bar.update(self._task, completed=self.done, facts=facts, refresh=True)
         elif now >= self._due:
             self._due = now + _PLAIN_INTERVAL
-            print(f"{self.title}: episode {self.done:,} of {self.episodes:,}, {facts}", flush=True)
+            print(f"{self.title}: {self.unit[:-1]} {self.done:,} of {self.whole:,}, {facts}", flush=True)
 
     def _facts(self, now: float) -> str:
         elapsed = now - self._start
         rate = (self.done - self._before) / elapsed
-        left = (self.episodes - self.done) / rate
-        return f"return {np.mean(self._recent):.3f}, {rate:.3g} episodes/s, {left:.0f} s to go"
+        left = (self.whole - self.done) / rate
+        return f"return {np.mean(self._recent):.3f}, {rate:.3g} {self.unit}/s, {left:.0f} s to go"
 
     def __enter__(self) -> "Progress":
         if self._bar is not None:
@@ -54,7 +54,7 @@ class Progress:
             self._bar.stop()
 
 
-def _live_bar(episodes: int, title: str) -> tuple[Any, Any]:
+def _live_bar(whole: int, title: str) -> tuple[Any, Any]:
     from rich import progress
     from rich.console import Console
 
@@ -64,4 +64,4 @@ def _live_bar(episodes: int, title: str) -> tuple[Any, Any]:
         progress.TextColumn("{task.percentage:.0f}%, {task.fields[facts]}"),
     )
     bar = progress.Progress(*columns, console=Console(force_terminal=True), auto_refresh=False)
-    return bar, bar.add_task(title, total=episodes, facts="starting")
+    return bar, bar.add_task(title, total=whole, facts="starting")

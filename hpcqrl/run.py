@@ -44,7 +44,7 @@ def train(
     _run(agents, interruption, name, config, out, overwrite, checkpoint_every)
 
 
-def resume(agents: Agents, interruption: Interruption, path: str) -> None:
+def resume(agents: Agents, interruption: Interruption, path: str, env: str | None = None) -> None:
     """Go on from a file's last checkpoint, or from the start if it has none. As `train`."""
     saved, facts = None, ["", "", "", ""]
     with agents.together():
@@ -54,7 +54,9 @@ def resume(agents: Agents, interruption: Interruption, path: str) -> None:
                 raise ValueError(
                     f"{path} is of a system {saved.attributes['system']!r}; there are {', '.join(SYSTEMS)}"
                 )
-            attributes = saved.attributes
+            attributes, known = saved.attributes, str(saved.config.get("env"))
+            if (env is None and ":" in known) or (env is not None and env != known):
+                raise ValueError(f"{path} is of environment {known}; to go on in it, say --env {known}")
             done = "complete" if attributes["complete"] else ""
             facts = [attributes["system"], attributes["config"], str(attributes["checkpoint_every"]), done]
     name, text, every, complete = agents.gather_text("\n".join(facts))[0].split("\n")
@@ -93,7 +95,7 @@ def _run(
     with ExitStack() as cleanup:
         with agents.together():
             agent = system.Agent(config, agents.rank)
-        if config.qpu == "native" and config.model == "quantum":
+        if config.qpu == "native" and hasattr(agent.model, "circuit"):
             compile_kernels(agents)
         agents.root_serves = hasattr(config, "root") and root_serves(agents, config.root)
         acting = agents.size - agents.root_serves
@@ -105,17 +107,19 @@ def _run(
         with agents.together():
             if agents.rank == 0:
                 attributes = _attributes(name, config, agents, every, saved)
-                rows = saved.rows if saved is not None else None
+                rows = saved.rows if saved is not None else {}
                 recorder = cleanup.enter_context(Recorder(out, attributes, columns, overwrite, resumed, rows))
         if recorder is not None:
+            episodes = rows.get("episodes", np.empty(0))
             print(f"{name}: {acting} agents, {config.env}, results in {recorder.path}", flush=True)
             if resumed:
-                print(f"resumed after {recorder.rows:,} episodes", flush=True)
+                print(f"resumed after {episodes.size:,} episodes", flush=True)
             if agents.root_serves:
                 why = "as asked" if config.root == "serve" else "one-sided operations here wait for it"
                 print(f"rank 0 does not act but serves the shared parameters: {why}", flush=True)
-            progress = Progress(agent.all_episodes(acting), name, output_is_terminal(), recorder.rows)
-            cleanup.enter_context(progress)
+            whole, unit = agent.extent(acting)
+            done = 0 if not episodes.size else episodes.size if unit == "episodes" else int(episodes["length"].sum())
+            progress = cleanup.enter_context(Progress(whole, unit, name, output_is_terminal(), done))
         elapsed = saved.elapsed if saved is not None else 0.0
         journal = Journal(agents, columns, recorder, progress, interruption, every, elapsed)
         duration = journal.close(system.train(agent, agents, journal))
@@ -129,6 +133,8 @@ def _restore(agents: Agents, agent: Any, saved: Checkpoint | None) -> None:
     if saved is not None:
         acting = agents.size - agents.root_serves
         own = _shared_out(saved.agents, acting) if saved.agents else [{} for _ in range(acting)]
+        if saved.agents and len(saved.agents) != acting and len(saved.rows["episodes"]):
+            saved.common["next_number"] = np.array(saved.rows["episodes"]["episode"].max() + 1)
         states = [{f"common/{key}": value for key, value in saved.common.items()} | state for state in own]
         states = [{f"common/{key}": value for key, value in saved.common.items()}] * agents.root_serves + states
     state = scatter(agents, states)
@@ -164,7 +170,11 @@ def _config(system: ModuleType, values: dict[str, Any]) -> Any:
 def _attributes(name: str, config: Any, agents: Agents, every: float, saved: Checkpoint | None) -> dict[str, Any]:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     acting = agents.size - agents.root_serves
-    start = {"time": now, "agents": int(acting), "episodes": 0 if saved is None else len(saved.rows)}
+    start = {
+        "time": now,
+        "agents": int(acting),
+        "episodes": 0 if saved is None else len(saved.rows.get("episodes", ())),
+    }
     before: dict[str, Any] = {} if saved is None else saved.attributes
     kept = {"checkpointed": before["checkpointed"]} if "checkpointed" in before else {}
     return kept | {

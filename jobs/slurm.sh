@@ -12,19 +12,23 @@ interrupted=75 # hpcqrl's exit status when it was interrupted and has left a che
 # train SYSTEM [OPTION...]: on all ranks of the job, or on $ranks; into the file that --out names, else one named after
 # the job. Goes on from the checkpoint of an earlier start; requeues the job when this one is interrupted in its turn.
 train() {
-    local system=$1 out=runs/$SLURM_JOB_NAME-${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}.h5 options=() overwrite= pid status
+    local system=$1 out=runs/$SLURM_JOB_NAME-${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}.h5 options=() overwrite= env=() pid status
     while shift && [ $# -gt 0 ]; do
         case $1 in
         --out) out=${2:?"--out needs the name of a file"} && shift ;;
         --out=*) out=${1#*=} ;;
         --overwrite) overwrite=--overwrite ;;
+        --env)
+            if [[ ${2:-} == *:* ]]; then env=(--env "$2"); fi # one's own must be named to resume, too
+            options+=("$1")
+            ;;
         *) options+=("$1") ;;
         esac
     done
     if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then out=${out%.h5}-$SLURM_ARRAY_TASK_ID.h5; fi # a file for each element
 
     case "${SLURM_RESTART_COUNT:+restarted, }$(state "$out") $overwrite" in
-    *"checkpoint " | "restarted, checkpoint"* | "restarted, complete ") set -- resume "$out" ;;
+    *"checkpoint " | "restarted, checkpoint"* | "restarted, complete ") set -- resume "$out" "${env[@]}" ;;
     "restarted, begun"*) set -- train "$system" "${options[@]}" --out "$out" --overwrite ;;
     *) set -- train "$system" "${options[@]}" --out "$out" $overwrite ;;
     esac

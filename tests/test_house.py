@@ -15,6 +15,7 @@ ALLOWED = {
     "randomness": set(),
     "interruption": set(),
     "progress": set(),
+    "evaluation": set(),
     "journal": {"parallel", "results", "progress", "interruption"},
     "systems": {"checks", "randomness", "rl", "quantum", "envs", "parallel", "models", "journal"},
 }

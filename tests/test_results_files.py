@@ -14,7 +14,7 @@ from launch import ROOT
 
 from hpcqrl.results.reader import read_run
 from hpcqrl.results.recorder import Recorder, add_rows
-from hpcqrl.results.schema import ATTRIBUTES, EPISODE, row_dtype
+from hpcqrl.results.schema import ATTRIBUTES, EPISODE, EVALUATION, row_dtype
 
 DTYPE = row_dtype(EPISODE)
 FACTS = {"format": 1, "system": "a-system", "config": '{"env": "E"}', "seed": 1, "agents": 2, "created": "now"}
@@ -26,6 +26,12 @@ def rows(start: int, number: int) -> np.ndarray:
     new = np.zeros(number, DTYPE)
     new["episode"] = np.arange(start, start + number)
     new["return"] = 0.5 * new["episode"]
+    return new
+
+
+def evaluations(start: int, number: int) -> np.ndarray:
+    new = np.zeros(number, row_dtype(EVALUATION))
+    new["steps"] = 1000 * np.arange(start, start + number)
     return new
 
 
@@ -57,6 +63,24 @@ def test_rows_are_there_before_the_run_ends(tmp_path):
     assert subprocess.run([sys.executable, "-c", other_program], capture_output=True, check=True).stdout == b"20000\n"
 
 
+def test_evaluations_stand_beside_episodes(tmp_path):
+    with Recorder(tmp_path / "run.h5", FACTS, EPISODE) as recorder:
+        recorder.append(evaluations(1, 1), "evaluations")  # before the first episode, and each beyond the first room
+        for start in range(0, 10_000, 1000):
+            recorder.append(rows(start, 1000))
+            recorder.append(evaluations(2 + start, 1000), "evaluations")
+            run = read_run(recorder.path)
+            assert np.array_equal(run.episodes, rows(0, start + 1000))
+            assert np.array_equal(run.evaluations[1:], evaluations(2, start + 1000)) and not run.complete
+        recorder.append(evaluations(0, 1), "evaluations")
+        recorder.finish({})
+    run = read_run(recorder.path)
+    assert run.complete and np.array_equal(run.episodes, rows(0, 10_000))
+    assert np.array_equal(run.evaluations, evaluations(0, 10_002))
+    with h5py.File(recorder.path) as file:
+        assert all("[" in file["evaluations"].attrs[f"about:{column.name}"] for column in EVALUATION)
+
+
 def test_every_write_leaves_a_whole_file(tmp_path):
     """Replays all that HDF5 writes while rows are added, one write after the other, and opens the file after each."""
 
@@ -75,20 +99,23 @@ def test_every_write_leaves_a_whole_file(tmp_path):
 
     recorder = Recorder(tmp_path / "run.h5", FACTS, EPISODE)
     recorder.append(rows(0, 5))
+    recorder.append(evaluations(0, 1), "evaluations")
     recorder.close()
     image = bytearray(recorder.path.read_bytes())
     noting = Noting(recorder.path)
     with h5py.File(noting, "r+", rdcc_nbytes=0) as file:
         for start in range(5, 4000, 235):
             add_rows(file, rows(start, 235))
-    found = 0
+            add_rows(file, evaluations(start // 235 + 1, 1), "evaluations")
+    found, tests = 0, 1
     for place, data in noting.writes:
         image[place : place + len(data)] = data
         with h5py.File(io.BytesIO(image)) as file:
-            episodes = file["episodes"][:]
+            episodes, tested = file["episodes"][:], file["evaluations"][:]
         assert len(episodes) >= found and np.array_equal(episodes, rows(0, len(episodes)))
-        found = len(episodes)
-    assert found == 4000 and len(noting.writes) > 2 * 17
+        assert len(tested) >= tests and np.array_equal(tested, evaluations(0, len(tested)))
+        found, tests = len(episodes), len(tested)
+    assert found == 4000 and tests == 18 and len(noting.writes) > 2 * 17
 
 
 def test_a_killed_writer_leaves_its_rows(tmp_path):

@@ -11,7 +11,7 @@ import time
 import h5py
 import numpy as np
 import pytest
-from launch import BIN, finish, hpcqrl, start, worker_pids
+from launch import BIN, ROOT, finish, hpcqrl, start, worker_pids
 
 from hpcqrl.results.reader import read_run
 
@@ -20,6 +20,10 @@ QUICK = {
     "dist-qtrl": ("--hidden", "2", "--layers", "1", "--max-steps", "20", "--episodes", "1500"),
     "qa3c": ("--env", "CartPole-v1", "--episodes", "3000"),
     "qdqn-dper": ("--epsilon-end", "0.3", "--episodes", "1500"),
+    "hdqnn-td3": (
+        *("--qubits", "3", "--layers", "2", "--hidden", "8", "--qtdnn-hidden", "16", "--batch", "16"),
+        *("--random-steps", "150", "--test-every", "300", "--test-episodes", "2", "--steps", "1500"),
+    ),
 }
 
 
@@ -30,7 +34,7 @@ def command(system: str, out, *options: str) -> tuple[str, ...]:
 def begun(out, *arguments: str, ranks: int) -> subprocess.Popen[str]:
     """Start it and wait until it has written."""
     before = out.stat().st_mtime_ns if out.exists() else 0
-    process = start(str(BIN / "hpcqrl"), *arguments, ranks=ranks)
+    process = start(str(BIN / "hpcqrl"), *arguments, ranks=ranks, PYTHONPATH=f"{ROOT}:{ROOT / 'tests'}")
     while process.poll() is None and (not out.exists() or out.stat().st_mtime_ns == before):
         time.sleep(0.02)
     return process
@@ -60,15 +64,19 @@ def cut_off(out, system: str, ranks: tuple[int, ...], seed: int, cuts: int = 4) 
 def same(first, second) -> None:
     for name in ("episode", "agent", "return", "length", "version"):
         assert np.array_equal(first.episodes[name], second.episodes[name]), name
+    for name in ("steps", "agent", "mean", "version"):
+        assert np.array_equal(first.evaluations[name], second.evaluations[name]), name
     assert first.parameters.keys() == second.parameters.keys()
     assert all(np.array_equal(value, second.parameters[name]) for name, value in first.parameters.items())
 
 
-@pytest.mark.parametrize(("ranks", "seed"), [(1, 0), (4, 1)])
-def test_a_synchronous_run_ends_with_the_same_bits_as_one_never_interrupted(tmp_path, ranks, seed):
+@pytest.mark.parametrize(
+    ("system", "ranks", "seed"), [("dist-qtrl", 1, 0), ("dist-qtrl", 4, 1), ("hdqnn-td3", 1, 2), ("hdqnn-td3", 2, 3)]
+)
+def test_a_synchronous_run_ends_with_the_same_bits_as_one_never_interrupted(tmp_path, system, ranks, seed):
     whole, cut = tmp_path / "whole.h5", tmp_path / "cut.h5"
-    assert hpcqrl(*command("dist-qtrl", whole), ranks=ranks).returncode == 0
-    assert cut_off(cut, "dist-qtrl", (ranks,), seed) > 1
+    assert hpcqrl(*command(system, whole), ranks=ranks).returncode == 0
+    assert cut_off(cut, system, (ranks,), seed) > 1
     same(read_run(whole), read_run(cut))
 
 
@@ -109,7 +117,7 @@ def test_a_run_told_to_end_has_a_checkpoint_within_10_s(tmp_path, kind):
     assert "hpcqrl resume" in done.stdout
     with h5py.File(out) as file:
         assert len(file["checkpoint/agents"]) == 8 and file.attrs["checkpointed"] > 0
-        assert len(file["episodes"]) == file["checkpoint"].attrs["rows"] > 0
+        assert len(file["episodes"]) == file["checkpoint"].attrs["rows:episodes"] > 0
 
 
 def test_counters_moments_and_replay_are_those_of_the_checkpoint(tmp_path):
@@ -258,3 +266,15 @@ def test_a_folder_that_cannot_be_written_is_said_before_training(small_disk):
         done = hpcqrl(*arguments, ranks=2)
         assert done.returncode == 2 and done.stderr.count("Read-only file system") == 1, done.stderr
     assert out.read_bytes() == content
+
+
+def test_an_environment_of_ones_own_must_be_named_again(tmp_path):
+    """A file may come from anybody, and importing the module that it names would run code."""
+    out = tmp_path / "run.h5"
+    process = begun(out, *command("qa3c", out, "--env", "test_environments:Breaks-v0"), ranks=1)
+    process.send_signal(signal.SIGUSR1)
+    assert finish(process).returncode == INTERRUPTED
+    done = hpcqrl("resume", str(out))
+    assert done.returncode == 2 and "say --env test_environments:Breaks-v0" in done.stderr
+    done = hpcqrl("resume", str(out), "--env", "test_environments:Breaks-v0", PYTHONPATH="tests")
+    assert "resumed after" in done.stdout and "the cart has left the track" in done.stderr

@@ -1,10 +1,11 @@
 """Draw learning curves: mean return against episodes, a line a run.
 
 python tools/curves.py runs/*.h5 --out fig.png
+python tools/curves.py runs/*.h5 --tests --out tests.png
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import matplotlib
@@ -25,6 +26,8 @@ class Options:
     """Results files."""
     out: Path = Path("curves.png")
     """The figure: PNG, PDF or SVG, by its ending."""
+    tests: bool = False
+    """Draw /evaluations instead: mean test return against steps, one line for runs that differ in seed alone."""
     window: int = 100
     """Episodes over which the mean is taken: of each agent in dist-qtrl, of all in the asynchronous systems."""
 
@@ -66,6 +69,39 @@ def episodes_label(runs: list[Run]) -> str:
     )
 
 
+def draw_tests(runs: list[Run], out: Path) -> None:
+    """Write the figure of /evaluations: the mean over seeds, and the band from the lowest to the highest seed."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        alike = replace(run, config={name: value for name, value in run.config.items() if name != "seed"})
+        groups.setdefault(repr((run.system, run.agents, sorted(alike.config.items(), key=str))), []).append(alike)
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    for number, group in enumerate(groups.values()):
+        seeds = [_tests(run) for run in group]
+        steps = sorted(set.intersection(*(set(seed) for seed in seeds)))
+        means = np.array([[seed[step] for step in steps] for seed in seeds])
+        name = f"{label(group[0], [other[0] for other in groups.values()])}, {len(group)} seed{'s'[: len(group) > 1]}"
+        axes.plot(steps, means.mean(axis=0), label=name, color=f"C{number}", zorder=2)
+        axes.fill_between(steps, means.min(axis=0), means.max(axis=0), color=f"C{number}", alpha=0.15, linewidth=0)
+    axes.set_title(", ".join(sorted({str(run.config.get("env")) for run in runs})))
+    axes.set_xlabel("environment steps of each agent")
+    axes.set_ylabel("mean test return; band: lowest to highest seed")
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=2, fontsize="small", frameon=False)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=150)
+    plt.close(figure)
+
+
+def _tests(run: Run) -> dict[int, float]:
+    """Steps to the mean return of all agents' test episodes then."""
+    found = {}
+    for steps in np.unique(run.evaluations["steps"]):
+        rows = run.evaluations[run.evaluations["steps"] == steps]
+        found[int(steps)] = float(np.average(rows["mean"], weights=rows["episodes"]))
+    return found
+
+
 def draw(runs: list[Run], window: int, out: Path) -> None:
     """Write the figure."""
     figure, axes = plt.subplots(figsize=(8, 5 + 0.1 * len(runs)), layout="constrained")
@@ -94,15 +130,18 @@ def main() -> None:
     for path in options.runs:
         try:
             run = read_run(path)
-            if not len(run.episodes):
-                raise ValueError(f"{path} holds no episodes yet")
+            if not len(run.evaluations if options.tests else run.episodes):
+                raise ValueError(f"{path} holds no {'evaluations' if options.tests else 'episodes'} yet")
             runs.append(run)
         except ValueError as error:
             print(f"curves: left out: {error}", file=sys.stderr)
     if not runs:
         sys.exit("curves: no results file that can be drawn")
     try:
-        draw(runs, options.window, options.out)
+        if options.tests:
+            draw_tests(runs, options.out)
+        else:
+            draw(runs, options.window, options.out)
     except (OSError, ValueError) as error:
         sys.exit(f"curves: cannot write {options.out}: {error}")
     print(f"{len(runs)} runs drawn: {options.out}")

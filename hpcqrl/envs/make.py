@@ -1,4 +1,4 @@
-"""Environments as the agents see them: one flat float32 observation, and a discrete action."""
+"""Environments as the agents see them: one flat float32 observation, and a discrete action or a flat vector."""
 
 from typing import Any
 
@@ -7,21 +7,14 @@ import numpy as np
 from gymnasium import spaces
 
 
-def make(name: str, actions: int | None = None) -> gymnasium.Env:
-    """A Gymnasium environment by its id ("MiniGrid-Empty-5x5-v0", "CartPole-v1", "my_package:MyGrid-v0").
+def make(name: str, actions: int | None = None, render_mode: str | None = None) -> gymnasium.Env:
+    """A Gymnasium environment with discrete actions, by its id ("MiniGrid-Empty-5x5-v0", "my_package:MyGrid-v0").
 
     Observations are flat float32 vectors, unscaled; of MiniGrid's, the 7 x 7 x 3 image alone.
-    actions: use only the first so many actions; None: all of them.
+    actions: use only the first so many actions; None: all of them. render_mode: Gymnasium's.
     Raises ValueError for an environment that is not known, or whose observations or actions are of another kind.
     """
-    if name.startswith(("MiniGrid-", "BabyAI-")):
-        import minigrid as _  # noqa: F401  (registers its environments)
-    if name.startswith("hpcqrl/"):
-        import hpcqrl.envs.cartpole_mod  # noqa: F401  (likewise)
-    try:
-        env = gymnasium.make(name, disable_env_checker=True)
-    except (gymnasium.error.Error, ImportError) as error:
-        raise ValueError(f"no environment {name!r}: {error}") from error
+    env = _registered(name, render_mode)
     if not isinstance(env.action_space, spaces.Discrete):
         raise ValueError(f"{name} has actions {env.action_space}, but this system needs discrete ones")
     if actions is None:
@@ -29,6 +22,27 @@ def make(name: str, actions: int | None = None) -> gymnasium.Env:
     if not 1 <= actions <= env.action_space.n:
         raise ValueError(f"{name} has {env.action_space.n} actions; the first {actions} cannot be used")
     return FirstActions(FlatObservations(env), actions)
+
+
+def make_continuous(name: str, render_mode: str | None = None) -> gymnasium.Env:
+    """The same with continuous actions: each a flat vector in [-1, 1], stretched to the environment's own range."""
+    env = _registered(name, render_mode)
+    space = env.action_space
+    if not isinstance(space, spaces.Box) or not np.isfinite([space.low, space.high]).all():
+        raise ValueError(f"{name} has actions {space}, but this system needs a Box with finite bounds")
+    return StretchedActions(FlatObservations(env))
+
+
+def _registered(name: str, render_mode: str | None) -> gymnasium.Env:
+    if name.startswith(("MiniGrid-", "BabyAI-")):
+        import minigrid as _  # noqa: F401  (registers its environments)
+    if name.startswith("hpcqrl/"):
+        import hpcqrl.envs.cartpole_mod  # noqa: F401  (likewise)
+    rendered: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}  # some take no such argument
+    try:
+        return gymnasium.make(name, disable_env_checker=True, **rendered)
+    except (gymnasium.error.Error, ImportError) as error:
+        raise ValueError(f"no environment {name!r}: {error}") from error
 
 
 class FlatObservations(gymnasium.ObservationWrapper):
@@ -63,3 +77,18 @@ class FirstActions(gymnasium.ActionWrapper):
 
     def action(self, action: int) -> int:
         return self._start + action
+
+
+class StretchedActions(gymnasium.ActionWrapper):
+    """Flat actions in [-1, 1], stretched to the bounds of the environment's Box."""
+
+    def __init__(self, env: gymnasium.Env) -> None:
+        super().__init__(env)
+        space: Any = env.action_space
+        self._shape, self._dtype = space.shape, space.dtype
+        self.low, self.high = space.low.astype(np.float64).reshape(-1), space.high.astype(np.float64).reshape(-1)
+        self.action_space = spaces.Box(-1.0, 1.0, self.low.shape, np.float32)
+
+    def action(self, action: np.ndarray) -> np.ndarray:
+        stretched = self.low + 0.5 * (action + 1.0) * (self.high - self.low)
+        return stretched.astype(self._dtype).reshape(self._shape)

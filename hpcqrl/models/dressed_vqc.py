@@ -1,6 +1,7 @@
 """The dressed VQC: a linear layer, a variational circuit, a linear layer; and its classical twin."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,24 @@ class DressedVqc:
         def outputs(observation: Floats) -> Floats:
             angles = _angles(self._squashed(first @ observation + first_bias))[None]
             return last @ self._squashed(self.device.expval(angles, circuit)[0]) + last_bias
+
+        return outputs
+
+    def torch_outputs(self) -> Callable[[Any, Any], Any]:
+        """Named parameters and observations [samples, inputs] to outputs, in torch operations: to be exported."""
+        import torch
+        from torch.nn.functional import linear
+
+        from hpcqrl.quantum.torch_circuit import torch_expval
+
+        expval = torch_expval(self.circuit)
+        squashed = torch.tanh if self.tanh else torch.nn.Identity()
+
+        def outputs(part: Any, observation: Any) -> Any:
+            hidden = squashed(linear(observation, part["first.weight"], part["first.bias"]))
+            angles = torch.arctan(torch.cat([hidden, hidden * hidden], 1))
+            features = squashed(expval(angles, part["circuit"]))
+            return linear(features, part["last.weight"], part["last.bias"])
 
         return outputs
 
@@ -116,6 +135,17 @@ class DressedLinear:
         weight = last @ middle @ first  # no activation between them
         bias = last @ (middle @ first_bias + middle_bias) + last_bias
         return lambda observation: weight @ observation + bias
+
+    def torch_outputs(self) -> Callable[[Any, Any], Any]:
+        """Named parameters and observations [samples, inputs] to outputs, in torch operations: to be exported."""
+        from torch.nn.functional import linear
+
+        def outputs(part: Any, observation: Any) -> Any:
+            for name in ("first", "middle", "last"):
+                observation = linear(observation, part[f"{name}.weight"], part[f"{name}.bias"])
+            return observation
+
+        return outputs
 
     def outputs_vjp(self, parameters: Floats, observation_t: Floats) -> tuple[Floats, Pullback]:
         """Outputs [T, outputs] of observations [T, inputs], and their gradient's way back to the parameters [size]."""

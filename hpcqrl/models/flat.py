@@ -2,11 +2,16 @@
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:  # torch takes a second to import, and most systems do without
+    from torch import Tensor
+
 Floats = NDArray[np.floating]
+Vector = TypeVar("Vector", NDArray[np.floating], "Tensor")
 Shape = tuple[int, ...]
 
 
@@ -22,13 +27,21 @@ class Layout:
             self._places.append((name, slice(self.size, end), shape))
             self.size = end
 
-    def split(self, flat: Floats) -> dict[str, Floats]:
-        """The named parts of a flat vector [size], as views."""
+    def split(self, flat: Vector) -> dict[str, Vector]:
+        """The named parts of a flat vector [size], NumPy's or torch's, as views."""
         return {name: flat[place].reshape(shape) for name, place, shape in self._places}
 
     def join(self, parts: Mapping[str, Floats]) -> Floats:
         """The flat vector of named parts."""
         return np.concatenate([parts[name].reshape(-1) for name in self.shapes])
+
+    def load(self, parts: Mapping[str, Floats]) -> Floats:
+        """The same of parts that come from a file; ValueError if one is missing, or has another shape."""
+        for name, shape in self.shapes.items():
+            found = parts[name].shape if name in parts else "nothing"
+            if found != shape:
+                raise ValueError(f"the trained parameters should have {name} of shape {shape}, but there is {found}")
+        return self.join(parts)
 
 
 def linear(name: str, inputs: int, outputs: int) -> dict[str, Shape]:

@@ -47,3 +47,25 @@ def _variational(qubits: int, more_entangle: bool, angles: Any, weights: Any) ->
                     qml.CNOT(wires=(q, (q + distance) % qubits))
         for q in range(qubits):
             qml.Rot(*layer[q], wires=q)
+
+
+def efficient_su2(qubits: int = 10, layers: int = 10) -> Circuit:
+    """hDQNN's circuit: RY and RZ on every qubit, then `layers` times CNOT(q, q+1) in order and again RY and RZ.
+
+    angles [layers + 1, 2, n], flat: RY's n, then RZ's n of each repetition; nothing in it is trained. Source: the sizes
+    in the paper's Table 1, which are those of this well-known ansatz: 220 angles for 10 qubits and 10 layers.
+    """
+    if qubits < 2:
+        raise ValueError(f"the hybrid actor's circuit needs at least 2 qubits, not {qubits}")
+    return Circuit(partial(_efficient_su2, qubits, layers), qubits, 2 * qubits * (layers + 1), ())
+
+
+def _efficient_su2(qubits: int, layers: int, angles: Any, weights: Any) -> None:
+    for layer in range(layers + 1):
+        if layer > 0:
+            for q in range(qubits - 1):
+                qml.CNOT(wires=(q, q + 1))
+        for q in range(qubits):
+            qml.RY(angles[2 * layer * qubits + q], wires=q)
+        for q in range(qubits):
+            qml.RZ(angles[(2 * layer + 1) * qubits + q], wires=q)

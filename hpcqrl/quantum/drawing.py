@@ -1,20 +1,22 @@
 """A circuit as text."""
 
+import numpy as np
 import pennylane as qml
 
 from hpcqrl.quantum.trace import Circuit
 
 
-def draw_one_layer(circuit: Circuit) -> str:
-    """The circuit with one layer of its weights, drawn by PennyLane."""
-    import numpy as np
-
+def draw(circuit: Circuit) -> str:
+    """The circuit, with one layer of its weights if it has any, drawn by PennyLane under a line that says its size."""
     device = qml.device("default.qubit", wires=circuit.qubits)
 
     def run(angles: np.ndarray, weights: np.ndarray) -> object:
         circuit.function(angles, weights)
         return qml.probs(wires=range(circuit.qubits))
 
-    node = qml.QNode(run, device)
-    drawn = qml.draw(node, decimals=None, max_length=118)
-    return str(drawn(np.zeros(circuit.n_angles), np.zeros((1, *circuit.weights[1:]))))
+    drawn = qml.draw(qml.QNode(run, device), decimals=None, max_length=118)
+    size, weights = f"circuit: {circuit.qubits} qubits, {circuit.n_angles} angles", np.zeros(0)
+    if circuit.weights:
+        size += f", {circuit.weights[0]} layers; one layer"
+        weights = np.zeros((1, *circuit.weights[1:]))
+    return f"{size}:\n{drawn(np.zeros(circuit.n_angles), weights)}"

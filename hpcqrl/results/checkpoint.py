@@ -20,25 +20,31 @@ State = dict[str, NDArray]
 class Checkpoint(NamedTuple):
     """What a results file offers to go on from.
 
-    attributes: the file's; rows: of /episodes, those before the checkpoint; elapsed: seconds of running before it;
+    attributes: the file's; rows: of each table, those before the checkpoint; elapsed: seconds of running before it;
     agents: the state of each; without a checkpoint there are no rows, no time, and no states.
     """
 
     attributes: dict[str, Any]
     config: dict[str, Any]
-    rows: np.ndarray
+    rows: dict[str, np.ndarray]
     elapsed: float
     common: State
     agents: list[State]
 
 
 def write_checkpoint(
-    file: h5py.File, rows: int, elapsed: float, common: Mapping[str, NDArray], agents: Sequence[Mapping[str, NDArray]]
+    file: h5py.File,
+    rows: Mapping[str, int],
+    elapsed: float,
+    common: Mapping[str, NDArray],
+    agents: Sequence[Mapping[str, NDArray]],
 ) -> None:
-    """Add /checkpoint to a file that has none."""
+    """Add /checkpoint to a file that has none; rows: how many each of its tables has."""
     group = file.create_group("checkpoint")
     group.attrs["about"] = "state to resume from: of all, and in agents/NUMBER of each agent; see hpcqrl resume"
-    group.attrs["rows"], group.attrs["elapsed"] = rows, elapsed
+    group.attrs["elapsed"] = elapsed
+    for name, number in rows.items():
+        group.attrs[f"rows:{name}"] = number
     _write_state(group.create_group("common"), common)
     for number, state in enumerate(agents):
         _write_state(group.create_group(f"agents/{number}"), state)
@@ -56,13 +62,17 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             config = json.loads(attributes["config"])
             group = file.get("checkpoint")
             if attributes["complete"] or group is None:
-                return Checkpoint(attributes, config, file["episodes"][:0], 0.0, {}, [])
-            rows, elapsed = int(group.attrs["rows"]), float(group.attrs["elapsed"])
-            if rows > file["episodes"].shape[0]:
-                raise ValueError(f"{path} is damaged: its checkpoint came after {rows} episodes, but it has fewer")
+                return Checkpoint(attributes, config, {}, 0.0, {}, [])
+            rows = {}
+            for attribute, number in group.attrs.items():
+                name = attribute.removeprefix("rows:")
+                if name != attribute and number > file[name].shape[0]:
+                    raise ValueError(f"{path} is damaged: its checkpoint came after {number} {name}, but it has fewer")
+                if name != attribute:
+                    rows[name] = file[name][:number]
             states = [_read_state(group["agents"][str(number)]) for number in range(len(group["agents"]))]
             common = _read_state(group["common"])
-            return Checkpoint(attributes, config, file["episodes"][:rows], elapsed, common, states)
+            return Checkpoint(attributes, config, rows, float(group.attrs["elapsed"]), common, states)
     except (OSError, KeyError, RuntimeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} cannot be resumed: {error}") from error
 

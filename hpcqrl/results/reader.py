@@ -8,12 +8,14 @@ from typing import Any
 import h5py
 import numpy as np
 
-from hpcqrl.results.schema import FORMAT
+from hpcqrl.results.schema import EVALUATION, FORMAT, row_dtype
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run, read from its file; episodes: a structured array, in the order of the episodes' numbers."""
+    """One run, read from its file; episodes and evaluations: structured arrays, in the order of the episodes' numbers,
+    and of the steps before each test. Systems that do not test while they train have no evaluations.
+    """
 
     path: Path
     system: str
@@ -23,6 +25,7 @@ class Run:
     complete: bool
     attributes: dict[str, Any]
     episodes: np.ndarray
+    evaluations: np.ndarray
     parameters: dict[str, np.ndarray]
 
 
@@ -37,6 +40,7 @@ def read_run(path: str | Path) -> Run:
             if attributes["format"] > FORMAT:
                 raise ValueError(f"{path} is of format {attributes['format']}; this version reads up to {FORMAT}")
             episodes = file["episodes"][:]
+            evaluations = file["evaluations"][:] if "evaluations" in file else np.empty(0, row_dtype(EVALUATION))
             parameters: dict[str, np.ndarray] = {}
             if "parameters" in file:
                 file["parameters"].visititems(
@@ -51,6 +55,7 @@ def read_run(path: str | Path) -> Run:
                 complete=bool(attributes["complete"]),
                 attributes=attributes,
                 episodes=episodes[np.argsort(episodes["episode"], kind="stable")],
+                evaluations=evaluations[np.argsort(evaluations, order=["steps", "agent"], kind="stable")],
                 parameters=parameters,
             )
     except (OSError, KeyError, RuntimeError) as error:

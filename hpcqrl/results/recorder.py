@@ -1,8 +1,9 @@
 """The writer of a results file: whatever moment the process is killed at, the file on disk opens and is whole.
 
 A file is made under another name and renamed, so it appears complete. Rows are then added where nothing else has to
-change: `/episodes` is one chunk with room for more rows than it has, so that adding writes the rows, and after them a
-single number in the dataset's header, its length. When the room is used up, a new file with twice as much takes over.
+change: a table (`/episodes`, and `/evaluations` once there are any) is one chunk with room for more rows than it has,
+so that adding writes the rows, and after them a single number in the dataset's header, its length. When the room is
+used up, a new file with twice as much takes over.
 """
 
 import fcntl
@@ -16,15 +17,20 @@ import h5py
 import numpy as np
 
 from hpcqrl.results.checkpoint import write_checkpoint
-from hpcqrl.results.schema import ATTRIBUTES, Column, row_dtype
+from hpcqrl.results.schema import ATTRIBUTES, EVALUATION, Column, row_dtype
 
 _FIRST_ROOM = 4096  # rows
+_ABOUT = {
+    "episodes": "one row for each finished episode of every agent",
+    "evaluations": "one row for each agent's part in a test of the policy",
+}
+_ORDER = {"episodes": ["episode"], "evaluations": ["steps", "agent"]}
 
 
 class Recorder:
     """Writes one run's file. attributes: the root attributes but `complete`; units and meanings come from the schema.
 
-    resume: carry on with the file that is there, and with its checkpoint, but only with `rows` of its episodes.
+    resume: carry on with the file that is there, and with its checkpoint, but only with these `rows` of its tables.
     Raises FileExistsError if the file exists, unless overwrite or resume; OSError if it cannot be written, or another
     run is writing it.
     """
@@ -36,68 +42,69 @@ class Recorder:
         columns: tuple[Column, ...],
         overwrite: bool = False,
         resume: bool = False,
-        rows: np.ndarray | None = None,
+        rows: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         self.path = Path(path)
-        self._attributes, self._columns = dict(attributes), columns
+        self._attributes = dict(attributes)
+        self._columns = {"episodes": columns, "evaluations": EVALUATION}
         self._file: h5py.File | None = None
         self._lock_path = self.path.with_name(f".{self.path.name}.lock")
         self._finished = False
         self._checkpointed = resume and "checkpointed" in self._attributes
         if self.path.exists() and not (overwrite or resume):
             raise FileExistsError(f"{self.path} exists; choose another --out, or pass --overwrite")
-        rows = np.empty(0, row_dtype(columns)) if rows is None else rows
-        self.rows, self._room = rows.size, 2 * rows.size
+        tables = {"episodes": np.empty(0, row_dtype(columns))} | dict(rows or {})
+        self._rows = {name: table.size for name, table in tables.items()}  # of each table that the file has
+        self._room = {name: 2 * table.size for name, table in tables.items()}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(self._lock_path)
         except OSError as error:
             raise OSError(f"cannot write {self.path}: {error.strerror or error}") from error
         try:
-            self._write(rows, self._room)
+            self._write(tables)
         except BaseException:
             self._unlock()
             raise
-        if self._room:
+        if any(self._room.values()):
             self._file = _open_in_place(self.path)
 
-    def append(self, new: np.ndarray) -> None:
-        """Add rows; they are on disk when this returns."""
+    def append(self, new: np.ndarray, table: str = "episodes") -> None:
+        """Add rows to a table; they are on disk when this returns."""
         if not new.size:
             return
-        end = self.rows + new.size
-        if end > self._room:
-            self._room = max(_FIRST_ROOM, 2 * end)
-            rows = np.concatenate([self.read(), new])
+        end = self._rows.get(table, 0) + new.size
+        if end > self._room.get(table, 0):
+            tables = self._tables()
+            tables[table] = np.concatenate([tables.get(table, new[:0]), new])
+            self._room[table] = max(_FIRST_ROOM, 2 * end)
             self.close()
-            self._write(rows, self._room)
+            self._write(tables)
             self._file = _open_in_place(self.path)
         else:
             assert self._file is not None
-            add_rows(self._file, new)
-        self.rows = end
-
-    def read(self) -> np.ndarray:
-        """The rows on disk."""
-        return self._file["episodes"][:] if self._file is not None else np.empty(0, row_dtype(self._columns))
+            add_rows(self._file, new, table)
+        self._rows[table] = end
 
     def checkpoint(self, elapsed: float, common: Mapping[str, Any], agents: Sequence[Mapping[str, Any]]) -> None:
         """Put a checkpoint, as of now, in the place of the last one; it is on disk when this returns."""
-        rows = self.read()
+        tables = self._tables()
         self.close()
         self._attributes["checkpointed"] = time.time()
-        self._room = max(_FIRST_ROOM, 2 * rows.size)
-        self._write(rows, self._room, checkpoint=(elapsed, common, agents))
+        self._room = {name: max(_FIRST_ROOM, 2 * rows.size) for name, rows in tables.items()}
+        self._write(tables, checkpoint=(elapsed, common, agents))
         self._checkpointed = True
         self._file = _open_in_place(self.path)
 
     def finish(self, parameters: Mapping[str, np.ndarray]) -> None:
-        """Write the complete file: all episodes in their order, and the final parameters; no checkpoint any more."""
-        rows = self.read()
+        """Write the complete file: all rows in their order, and the final parameters; no checkpoint any more."""
+        tables = {
+            name: rows[np.argsort(rows, order=_ORDER[name], kind="stable")] for name, rows in self._tables().items()
+        }
         self.close()
-        rows = rows[np.argsort(rows["episode"], kind="stable")]
+        self._room = {name: rows.size for name, rows in tables.items()}
         self._attributes.pop("checkpointed", None)
-        self._write(rows, rows.size, complete=True, parameters=parameters)
+        self._write(tables, complete=True, parameters=parameters)
         self._finished = True
 
     def close(self) -> None:
@@ -113,7 +120,7 @@ class Recorder:
         """Keep what there is; a run that failed before its first episode leaves no file."""
         if not self._finished:
             self.close()
-            if error is not None and self.rows == 0 and not self._checkpointed:
+            if error is not None and not any(self._rows.values()) and not self._checkpointed:
                 self.path.unlink(missing_ok=True)
         self._unlock()
 
@@ -121,10 +128,15 @@ class Recorder:
         self._lock_path.unlink(missing_ok=True)
         os.close(self._lock)
 
+    def _tables(self) -> dict[str, np.ndarray]:
+        """The rows on disk."""
+        if self._file is None:
+            return {name: np.empty(0, row_dtype(self._columns[name])) for name in self._rows}
+        return {name: self._file[name][:] for name in self._rows}
+
     def _write(
         self,
-        rows: np.ndarray,
-        room: int,
+        tables: Mapping[str, np.ndarray],
         complete: bool = False,
         parameters: Mapping[str, np.ndarray] | None = None,
         checkpoint: tuple[float, Mapping[str, Any], Sequence[Mapping[str, Any]]] | None = None,
@@ -138,12 +150,13 @@ class Recorder:
             for name, value in (self._attributes | {"complete": complete}).items():
                 file.attrs[name] = value
                 file.attrs[f"about:{name}"] = ATTRIBUTES[name]
-            _write_rows(file, rows, room, self._columns)
+            for name, rows in tables.items():
+                _write_rows(file, name, rows, self._room[name], self._columns[name])
             for name, value in (parameters or {}).items():
                 dataset = file.create_dataset(f"parameters/{name}", data=value)
                 dataset.attrs["about"] = "final parameters theta; circuit angles in radians, others dimensionless"
             if checkpoint is not None:
-                write_checkpoint(file, rows.size, *checkpoint)
+                write_checkpoint(file, {name: rows.size for name, rows in tables.items()}, *checkpoint)
             elif self._checkpointed and not complete:
                 with h5py.File(self.path, "r", locking=False) as old:
                     old.copy("checkpoint", file)
@@ -185,17 +198,17 @@ def _open_in_place(path: Path) -> h5py.File:
     return h5py.File(path, "r+", locking=False, rdcc_nbytes=0)
 
 
-def _write_rows(file: h5py.File, rows: np.ndarray, room: int, columns: tuple[Column, ...]) -> None:
-    dataset = file.create_dataset("episodes", rows.shape, rows.dtype, maxshape=(None,), chunks=(max(room, 1),))
+def _write_rows(file: h5py.File, table: str, rows: np.ndarray, room: int, columns: tuple[Column, ...]) -> None:
+    dataset = file.create_dataset(table, rows.shape, rows.dtype, maxshape=(None,), chunks=(max(room, 1),))
     dataset[:] = rows
-    dataset.attrs["about"] = "one row for each finished episode of every agent"
+    dataset.attrs["about"] = _ABOUT[table]
     for column in columns:
         dataset.attrs[f"about:{column.name}"] = f"{column.meaning} [{column.unit}]"
 
 
-def add_rows(file: h5py.File, rows: np.ndarray) -> None:
-    """Add rows that fit in the room of `/episodes`, and flush: rows first, then their number."""
-    dataset = file["episodes"]
+def add_rows(file: h5py.File, rows: np.ndarray, table: str = "episodes") -> None:
+    """Add rows that fit in the table's room, and flush: rows first, then their number."""
+    dataset = file[table]
     start = dataset.shape[0]
     dataset.resize((start + rows.size,))
     dataset[start:] = rows

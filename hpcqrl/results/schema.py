@@ -35,8 +35,21 @@ EXTRA = {
         Column("loss", "<f8", "1", "loss in the values, mean over the episode's updates (QA3C: the squared TD error)"),
         Column("refused", "<i4", "updates", "pushes refused in the episode: NaN or infinity in the gradient"),
         Column("epsilon", "<f8", "1", "probability of a random action at the episode's end"),
+        Column("qtdnn_loss", "<f8", "nats", "binary cross-entropy of qtDNN and sampled bits, mean over the updates"),
+        Column("qtdnn_error", "<f8", "1", "mean |qtDNN - exact probability| of the circuit's bits, after the episode"),
     )
 }
+
+# A row for each agent's part in a test, in systems that test while they train.
+EVALUATION = (
+    Column("steps", "<i8", "environment steps", "training steps of each agent before the test"),
+    Column("agent", "<i4", "1", "MPI rank of the agent"),
+    Column("episodes", "<i4", "1", "test episodes, played without exploration noise"),
+    Column("mean", "<f8", "reward", "mean of their returns, undiscounted"),
+    Column("std", "<f8", "reward", "standard deviation of their returns"),
+    Column("time", "<f8", "s", "end of the test, since the start of the run, on the agent's clock"),
+    Column("version", "<i8", "updates", "updates of the parameters before the test"),
+)
 
 ATTRIBUTES = {
     "format": "version of this file format",

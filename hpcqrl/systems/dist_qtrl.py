@@ -6,8 +6,9 @@ silent, the authors' public QTRL notebook. Every rank is one agent; "centric" tr
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +24,7 @@ from hpcqrl.rl.returns import discounted_returns, standardised
 
 if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl describe`
     from hpcqrl.journal import Journal
+    from hpcqrl.models.exported import Exported
     from hpcqrl.parallel.agents import Agents
 
 Floats = NDArray[np.floating]
@@ -85,8 +87,7 @@ class Agent:
         self.config = config
         shared, own = (np.random.SeedSequence(config.seed, spawn_key=(key,)) for key in (0, rank + 1))
         env_seed, action_seed, qpu_seed = own.spawn(3)
-        minigrid = config.env.startswith("MiniGrid-")
-        self.env = make(config.env, 3 if config.actions is None and minigrid else config.actions)
+        self.env = environment(config)
         self.random = np.random.default_rng(action_seed)
         observation, _ = self.env.reset(seed=int(env_seed.generate_state(1)[0]))
         self.policy = Policy(observation.size, config.hidden, int(self.env.action_space.n))  # type: ignore[attr-defined]
@@ -102,9 +103,9 @@ class Agent:
         if isinstance(self.model, QuantumTrainGenerator) and self.model.device.random is not None:
             self.generators["qpu"] = self.model.device.random
 
-    def all_episodes(self, agents: int) -> int:
-        """Episodes of the whole run, if it goes on with so many agents."""
-        return self.episodes + (self.config.episodes - self.updates) * agents
+    def extent(self, agents: int) -> tuple[int, str]:
+        """How long the whole run is, if it goes on with so many agents, and in which unit."""
+        return self.episodes + (self.config.episodes - self.updates) * agents, "episodes"
 
     def common(self) -> State:
         """What a checkpoint keeps once for all."""
@@ -126,7 +127,7 @@ class Agent:
         """IV.B.1, experience collection: the observations, actions and rewards of one episode."""
         observations, actions, rewards = [], [], []
         observation, _ = self.env.reset()
-        for _ in range(self.config.max_steps):
+        while True:
             action = sample_softmax(policy(observation), self.random)
             observations.append(observation)
             observation, reward, terminated, truncated, _ = self.env.step(action)
@@ -166,3 +167,37 @@ def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Float
         if agents.wished:
             journal.checkpoint(agent.state(), agent.common)
     return agent.model.layout.split(theta)
+
+
+def environment(config: Config, render_mode: str | None = None) -> gymnasium.Env:
+    """The environment that an agent plays in."""
+    minigrid = config.env.startswith("MiniGrid-")
+    env = make(config.env, 3 if config.actions is None and minigrid else config.actions, render_mode)
+    return gymnasium.wrappers.TimeLimit(env, config.max_steps)
+
+
+def policy(config: Config, parameters: dict[str, Floats]) -> Callable[[Floats], int]:
+    """The trained policy, greedy: observation to action."""
+    agent = Agent(config, 0)
+    generated, _ = agent.model.generate(agent.model.layout.load(parameters))
+    logits = agent.policy.acting(generated)
+    return lambda observation: int(np.argmax(logits(observation)))
+
+
+def exported(config: Config, parameters: dict[str, Floats], circuit: bool) -> "tuple[Exported, int]":
+    """The generated policy as a torch module, to logits; and the size of its observations. It holds no circuit."""
+    from torch.nn.functional import linear, relu
+
+    from hpcqrl.models.exported import Exported
+
+    if circuit:
+        raise ValueError("dist-qtrl's trained policy holds no circuit: the circuit has generated it")
+    agent = Agent(config, 0)
+    generated, _ = agent.model.generate(agent.model.layout.load(parameters))
+    part = agent.policy.layout.split(generated)
+
+    def logits(part: Any, observation: Any) -> Any:
+        hidden = relu(linear(observation, part["hidden.weight"], part["hidden.bias"]))
+        return linear(hidden, part["output.weight"], part["output.bias"])
+
+    return Exported(part, logits), part["hidden.weight"].shape[1]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +24,7 @@ from hpcqrl.rl.returns import bootstrapped_returns
 
 if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl describe`
     from hpcqrl.journal import Journal
+    from hpcqrl.models.exported import Exported
     from hpcqrl.parallel.agents import Agents
     from hpcqrl.parallel.served_parameters import ServedParameters
     from hpcqrl.parallel.shared_parameters import SharedParameters
@@ -129,10 +131,7 @@ class Agent:
         self.config = config
         shared, own = (np.random.SeedSequence(config.seed, spawn_key=(key,)) for key in (0, rank + 1))
         env_seed, action_seed, qpu_seed = own.spawn(3)
-        actions = config.actions
-        if actions is None and config.env.startswith("MiniGrid-SimpleCrossing"):
-            actions = 6
-        self.env = make(config.env, actions)
+        self.env = environment(config)
         self.random = np.random.default_rng(action_seed)
         observation, _ = self.env.reset(seed=int(env_seed.generate_state(1)[0]))
         qpu = int(qpu_seed.generate_state(1)[0])
@@ -142,9 +141,9 @@ class Agent:
         self.saved: State | None = None  # the checkpoint to go on from
         self.generators = {"action": self.random, "env": self.env.unwrapped.np_random} | self.model.generators
 
-    def all_episodes(self, agents: int) -> int:
-        """Episodes of the whole run."""
-        return self.config.episodes
+    def extent(self, agents: int) -> tuple[int, str]:
+        """How long the whole run is, and in which unit."""
+        return self.config.episodes, "episodes"
 
     def state(self) -> State:
         """What a checkpoint keeps of this agent."""
@@ -230,3 +229,30 @@ def learn(
 
 def _value(model: ActorCritic, theta: Floats, observation: Floats) -> float:
     return float(model.critic.acting(theta[model.actor.size :])(observation)[0])
+
+
+def environment(config: Config, render_mode: str | None = None) -> gymnasium.Env:
+    """The environment that an agent plays in."""
+    actions = config.actions
+    if actions is None and config.env.startswith("MiniGrid-SimpleCrossing"):
+        actions = 6
+    return make(config.env, actions, render_mode)
+
+
+def policy(config: Config, parameters: dict[str, Floats]) -> Callable[[Floats], int]:
+    """The trained policy, greedy: observation to action."""
+    model = Agent(config, 0).model
+    logits = model.actor.acting(model.layout.load(parameters)[: model.actor.size])
+    return lambda observation: int(np.argmax(logits(observation)))
+
+
+def exported(config: Config, parameters: dict[str, Floats], circuit: bool) -> "tuple[Exported, int]":
+    """The actor as a torch module, to logits; and the size of its observations. Its circuit, if any, is inside."""
+    from hpcqrl.models.exported import Exported
+
+    model = Agent(config, 0).model
+    model.layout.load(parameters)
+    if circuit and not isinstance(model.actor, DressedVqc):
+        raise ValueError("the classical model has no circuit")
+    actor = {name.removeprefix("actor."): value for name, value in parameters.items() if name.startswith("actor.")}
+    return Exported(actor, model.actor.torch_outputs()), actor["first.weight"].shape[1]

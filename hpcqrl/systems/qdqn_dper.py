@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +22,7 @@ from hpcqrl.rl.replay import PrioritizedReplay, Trajectories
 
 if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl describe`
     from hpcqrl.journal import Journal
+    from hpcqrl.models.exported import Exported
     from hpcqrl.parallel.agents import Agents
     from hpcqrl.parallel.served_parameters import ServedParameters
     from hpcqrl.parallel.shared_parameters import SharedParameters
@@ -110,7 +112,7 @@ class Agent:
         self.config = config
         shared, own = (np.random.SeedSequence(config.seed, spawn_key=(key,)) for key in (0, rank + 1))
         env_seed, action_seed, qpu_seed = own.spawn(3)
-        self.env = make(config.env, config.actions)
+        self.env = environment(config)
         self.random = np.random.default_rng(action_seed)
         observation, _ = self.env.reset(seed=int(env_seed.generate_state(1)[0]))
         self.actions = int(self.env.action_space.n)  # type: ignore[attr-defined]
@@ -132,9 +134,9 @@ class Agent:
         if isinstance(self.model, DressedVqc) and self.model.device.random is not None:
             self.generators["qpu"] = self.model.device.random
 
-    def all_episodes(self, agents: int) -> int:
-        """Episodes of the whole run."""
-        return self.config.episodes
+    def extent(self, agents: int) -> tuple[int, str]:
+        """How long the whole run is, and in which unit."""
+        return self.config.episodes, "episodes"
 
     def state(self) -> State:
         """What a checkpoint keeps of this agent."""
@@ -251,3 +253,26 @@ def learn(
         journal.episode(
             episode, episode_return, length, begun_at, *means, shared.refusals.total - refused, agent.epsilon
         )
+
+
+def environment(config: Config, render_mode: str | None = None) -> gymnasium.Env:
+    """The environment that an agent plays in."""
+    return make(config.env, config.actions, render_mode)
+
+
+def policy(config: Config, parameters: dict[str, Floats]) -> Callable[[Floats], int]:
+    """The trained policy, greedy: observation to action."""
+    model = Agent(config, 0).model
+    values = model.acting(model.layout.load(parameters))
+    return lambda observation: int(np.argmax(values(observation)))
+
+
+def exported(config: Config, parameters: dict[str, Floats], circuit: bool) -> "tuple[Exported, int]":
+    """The network as a torch module, to Q values; and the size of its observations. Its circuit, if any, is inside."""
+    from hpcqrl.models.exported import Exported
+
+    model = Agent(config, 0).model
+    model.layout.load(parameters)
+    if circuit and not isinstance(model, DressedVqc):
+        raise ValueError("the classical model has no circuit")
+    return Exported(parameters, model.torch_outputs()), parameters["first.weight"].shape[1]

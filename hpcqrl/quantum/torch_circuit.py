@@ -1,0 +1,111 @@
+"""A circuit as plain torch operations, batched: slow beside the kernels, but it can be exported without them."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from hpcqrl.quantum.chains import ISING_BASIS, Chain, controlled_chains, fixed, single_qubit_chain
+from hpcqrl.quantum.gates import Gate
+from hpcqrl.quantum.rotations import PHASE, X, Y
+from hpcqrl.quantum.trace import Circuit, trace
+
+
+def torch_probs(circuit: Circuit) -> Callable[[Tensor, Tensor], Tensor]:
+    """The circuit as a torch function: angles [samples, n_angles] and weights (circuit.weights), in radians, to the
+    probabilities of all basis states [samples, 2^qubits], qubit 0 most significant.
+    """
+    gates = trace(circuit)
+
+    def probs(angles: Tensor, weights: Tensor) -> Tensor:
+        samples = angles.shape[0]
+        values = torch.cat([angles, weights.reshape(1, -1).expand(samples, -1)], 1).to(torch.float32)
+        state = torch.zeros(samples, 2**circuit.qubits, dtype=torch.complex64, device=angles.device)
+        state[:, 0] = 1.0
+        state = state.reshape(samples, *[2] * circuit.qubits)
+        waiting: list[Chain] = [[] for _ in range(circuit.qubits)]
+        for gate in gates:
+            chain = single_qubit_chain(gate)
+            if chain is not None:  # single-qubit gates wait, so that a run of them becomes one matrix
+                waiting[gate.wires[0]] += chain
+                continue
+            axis, angle = ISING_BASIS.get(gate.name, (X, 0.0))
+            for wire in gate.wires:
+                turned = [*waiting[wire], fixed(axis, angle)] if angle else waiting[wire]
+                state = _turn(state, values, turned, wire)
+                waiting[wire] = [fixed(axis, -angle)] if angle else []
+            state = _two_qubits(state, values, gate)
+        for wire, chain in enumerate(waiting):
+            state = _turn(state, values, chain, wire)
+        return state.abs().square().reshape(samples, -1)
+
+    return probs
+
+
+def torch_expval(circuit: Circuit) -> Callable[[Tensor, Tensor], Tensor]:
+    """The same to the expectation values of Z on every qubit, [samples, qubits]."""
+    probs, qubits = torch_probs(circuit), circuit.qubits
+
+    def expval(angles: Tensor, weights: Tensor) -> Tensor:
+        return probs(angles, weights) @ (1.0 - 2.0 * _bits(torch.arange(2**qubits, device=angles.device), qubits))
+
+    return expval
+
+
+def torch_sample(circuit: Circuit, shots: int) -> Callable[[Tensor, Tensor], Tensor]:
+    """The same to measured bits, [samples, shots, qubits], drawn by torch's generator."""
+    probs, qubits = torch_probs(circuit), circuit.qubits
+
+    def sample(angles: Tensor, weights: Tensor) -> Tensor:
+        return _bits(torch.multinomial(probs(angles, weights), shots, replacement=True), qubits)
+
+    return sample
+
+
+def _bits(states: Tensor, qubits: int) -> Tensor:
+    places = torch.arange(qubits - 1, -1, -1, device=states.device)
+    return (states[..., None] >> places & 1).to(torch.float32)
+
+
+def _turn(state: Tensor, values: Tensor, chain: Chain, wire: int) -> Tensor:
+    """Let a chain act on one wire of state [samples, 2, ..., 2]."""
+    if not chain:
+        return state
+    matrix = _matrix(values, chain)
+    moved = state.movedim(1 + wire, 1)
+    return (matrix @ moved.reshape(values.shape[0], 2, -1)).reshape(moved.shape).movedim(1, 1 + wire)
+
+
+def _two_qubits(state: Tensor, values: Tensor, gate: Gate) -> Tensor:
+    control, target = gate.wires
+    if gate.name == "SWAP":
+        return state.transpose(1 + control, 1 + target)
+    zero, one = state.unbind(1 + control)
+    inner = target if target < control else target - 1
+    if gate.name == "CNOT":
+        return torch.stack([zero, one.flip(1 + inner)], 1 + control)
+    chains = controlled_chains(gate._replace(name="IsingZZ") if gate.name in ISING_BASIS else gate)
+    branches = [_turn(branch, values, chain, inner) for branch, chain in zip((zero, one), chains, strict=True)]
+    return torch.stack(branches, 1 + control)
+
+
+def _matrix(values: Tensor, chain: Chain) -> Tensor:
+    """The chain's matrix for each sample, [samples, 2, 2]; its first rotation acts first."""
+    product = None
+    for axis, (position, scale, offset) in chain:
+        angle = values.new_full((values.shape[0],), offset)
+        if position >= 0:
+            angle = angle + scale * values[:, position]
+        c, s, zero = torch.cos(angle / 2), torch.sin(angle / 2), torch.zeros_like(angle)
+        if axis == X:
+            entries = [(c, zero), (zero, -s), (zero, -s), (c, zero)]
+        elif axis == Y:
+            entries = [(c, zero), (-s, zero), (s, zero), (c, zero)]
+        elif axis == PHASE:
+            entries = [(zero + 1.0, zero), (zero, zero), (zero, zero), (torch.cos(angle), torch.sin(angle))]
+        else:
+            entries = [(c, -s), (zero, zero), (zero, zero), (c, s)]
+        rotation = torch.stack([torch.complex(*entry) for entry in entries], 1).reshape(-1, 2, 2)
+        product = rotation if product is None else rotation @ product
+    assert product is not None
+    return product

@@ -1,0 +1,363 @@
+"""hDQNN in TD3: the paper's sizes, the qtDNN's slopes, TD3's update, and agents that average their gradients."""
+
+import copy
+import os
+
+import gymnasium
+import numpy as np
+import pennylane as qml
+import pytest
+import torch
+from launch import ROOT, hpcqrl
+from mpi4py import MPI
+from random_circuits import inputs, reference
+from scipy.stats import binom
+from torch import nn
+
+from hpcqrl.models import flat
+from hpcqrl.models.critic import Critic
+from hpcqrl.models.hdqnn import Networks
+from hpcqrl.models.hybrid_actor import HybridActor
+from hpcqrl.models.qtdnn import QtDnn
+from hpcqrl.parallel.agents import Agents
+from hpcqrl.quantum.circuits import efficient_su2
+from hpcqrl.quantum.devices import make_device
+from hpcqrl.results.reader import read_run
+from hpcqrl.rl.transitions import Transitions
+from hpcqrl.systems.hdqnn_td3 import Agent, Config, train
+
+SIZES = {"qubits": 3, "layers": 1, "links": 2, "hidden": 8, "qtdnn_hidden": 16, "batch": 16, "random_steps": 20}
+SMALL = [text for name, value in SIZES.items() for text in (f"--{name.replace('_', '-')}", str(value))]
+REACH = "test_hdqnn_td3:Reach-v0"
+PATH = f"{ROOT}:{ROOT / 'tests'}"
+
+
+class Reach(gymnasium.Env):
+    """The best action is the first number seen; episodes of 6 steps, every other one of which ends by itself."""
+
+    observation_space = gymnasium.spaces.Box(-1, 1, (2,), np.float32)
+    action_space = gymnasium.spaces.Box(np.float32([-2.0]), np.float32([1.0]))
+
+    def __init__(self) -> None:
+        self.episodes = 0
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.steps, self.episodes = 0, self.episodes + 1
+        return self._observation(), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action), action
+        reward = -float((action[0] - self.seen[0]) ** 2)
+        self.steps += 1
+        ended = self.steps == 6
+        return self._observation(), reward, ended and self.episodes % 2 == 0, ended and self.episodes % 2 == 1, {}
+
+    def _observation(self):
+        self.seen = self.np_random.uniform(-1, 1, 2).astype(np.float32)
+        return self.seen
+
+
+gymnasium.register("Reach-v0", Reach)
+
+
+def trained(path, *options: str, ranks: int = 1):
+    command = ("train", "hdqnn-td3", "--out", str(path), "--env", REACH, *SMALL, *options)
+    done = hpcqrl(*command, ranks=ranks, PYTHONPATH=PATH)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return read_run(path)
+
+
+def test_humanoids_sizes_are_those_of_table_1():
+    actor = HybridActor(376, 17)
+    assert actor.n_angles == 220 and actor.circuit.qubits == 10
+    weights = {name: shape for name, shape in actor.layout.shapes.items() if name.endswith("weight")}
+    assert weights == {
+        "pre.0.weight": (256, 376), "pre.1.weight": (230, 256), "post.0.weight": (256, 20), "post.1.weight": (17, 256)
+    }  # fmt: skip
+    critic = [shape for shape in Critic(376, 17).layout.shapes.values() if len(shape) == 2]
+    assert critic == [(256, 376), (256, 273), (1, 256)]
+    assert [shape for shape in QtDnn(220, 10).layout.shapes.values() if len(shape) == 2] == [(2048, 220), (10, 2048)]
+
+
+def test_the_circuit_is_pennylanes_and_needs_no_weights():
+    circuit = efficient_su2(4, 3)
+    angles, weights = inputs(circuit, seed=1)
+
+    @qml.qnode(qml.device("default.qubit", wires=4))
+    def drawn(angles):
+        for layer, (y, z) in enumerate(angles.reshape(4, 2, 4)):
+            for q in range(3 if layer else 0):
+                qml.CNOT(wires=(q, q + 1))
+            for q in range(4):
+                qml.RY(y[q], wires=q)
+                qml.RZ(z[q], wires=q)
+        return qml.probs(wires=range(4))
+
+    probs, pullback = make_device(circuit, dtype=np.float64).probs_vjp(angles, weights)
+    assert np.allclose(probs, [drawn(row) for row in angles], atol=1e-10)
+    cotangent = np.random.default_rng(2).normal(size=probs.shape)
+    assert np.allclose(pullback(cotangent)[0], reference(circuit, False, angles, weights, cotangent)[1], atol=1e-10)
+
+
+@pytest.mark.parametrize("shots", [1, 3, 4])
+def test_measured_bits_are_the_more_frequent_ones(shots):
+    actor = HybridActor(2, 1, qubits=3, layers=2, shots=shots)
+    angles = np.random.default_rng(3).uniform(-3, 3, (1, actor.n_angles))
+    marginals = 0.5 - 0.5 * reference(actor.circuit, True, angles, np.zeros(0), np.ones((1, 3)))[0]
+    exact = actor.exact_bits(angles)
+    assert np.allclose(exact, sum(binom.pmf(k, shots, marginals) for k in range(shots // 2 + 1, shots + 1)), atol=1e-6)
+    mean = actor.measured(np.repeat(angles, 4000, axis=0)).mean(axis=0)
+    assert (np.abs(mean - exact[0]) < 4.5 * np.sqrt(exact[0] * (1 - exact[0]) / 4000) + 1e-9).all()
+
+
+def test_the_qtdnns_slopes_are_the_circuits():
+    """Fitted to sampled bits around one point, as in training, the qtDNN's Jacobian there is near the exact one."""
+    circuit, random = efficient_su2(4, 2), np.random.default_rng(5)
+    device, qtdnn = make_device(circuit, seed=1), QtDnn(circuit.n_angles, 4, 256)
+    centre = random.uniform(-1.5, 1.5, circuit.n_angles)
+    start = [flat.initial_linear(*sizes, random) for sizes in ((circuit.n_angles, 256), (256, 4))]
+    theta = nn.Parameter(torch.tensor(np.concatenate(start), dtype=torch.float32))
+    optimiser = torch.optim.Adam([theta], lr=1e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 800)
+    for _ in range(800):
+        angles = centre + 0.3 * random.standard_normal((512, circuit.n_angles))
+        bits = device.sample(angles, np.zeros(0), 1)[:, 0]
+        batch = torch.tensor(angles, dtype=torch.float32), torch.tensor(bits, dtype=torch.float32)
+        optimiser.zero_grad()
+        qtdnn.loss(qtdnn.layout.split(theta), *batch).backward()
+        optimiser.step()
+        schedule.step()
+    point = torch.tensor(centre[None], dtype=torch.float32)
+    learnt = torch.func.jacrev(lambda x: qtdnn.expected_bits(qtdnn.layout.split(theta.detach()), x))(point)[0, :, 0]
+    _, pullback = device.expval_vjp(centre[None], np.zeros(0))
+    exact = np.array([-0.5 * pullback(np.eye(4)[[bit]])[0][0] for bit in range(4)])
+    correlation = np.corrcoef(learnt.numpy().ravel(), exact.ravel())[0, 1]
+    print(f"correlation {correlation:.4f}")  # 0.9598; with other seeds 0.9527 and 0.9768
+    assert correlation > 0.9
+
+
+@pytest.mark.parametrize("block", ["pqc", "fc", "rbg", "zeros"])
+def test_acting_is_the_trained_network_with_the_block_inside(block):
+    actor = HybridActor(3, 2, block, qubits=3, layers=1, links=2, hidden=8)
+    networks = Networks(actor, Critic(3, 2, 8), 16)
+    theta = networks.initial(np.random.default_rng(0))[networks.place["actor"]]
+    observation = np.random.default_rng(1).normal(size=3).astype(np.float32)
+    action, angles, bits = actor.acting(theta)(observation)
+    part = actor.layout.split(torch.from_numpy(theta))
+    seen = []
+
+    def given(wanted):
+        seen.append(wanted.numpy())
+        return torch.from_numpy(bits[None])
+
+    assert np.allclose(actor.actions(part, torch.from_numpy(observation[None]), given)[0], action, atol=1e-6)
+    assert len(seen) == (block in ("pqc", "rbg")) and all(np.allclose(row[0], angles, atol=1e-6) for row in seen)
+    assert bits.shape == (3,) and (block == "fc" or set(bits) <= ({0.0} if block == "zeros" else {0.0, 1.0}))
+
+
+def test_replay_keeps_the_last_and_draws_all_alike():
+    replay = Transitions(5, {"x": 2, "y": 1})
+    for k in range(7):
+        replay.add(np.array([k, -k]), float(k))
+    random = np.random.default_rng(0)
+    drawn = replay.sample(10_000, random)
+    assert drawn["x"].shape == (10_000, 2) and drawn["y"].dtype == np.float32
+    assert np.array_equal(drawn["x"][:, 0], drawn["y"][:, 0]) and np.array_equal(drawn["x"][:, 1], -drawn["y"][:, 0])
+    values, counts = np.unique(drawn["y"], return_counts=True)
+    assert values.tolist() == [2, 3, 4, 5, 6] and (np.abs(counts - 2000) < 200).all()
+
+
+class Reference:
+    """TD3 (Fujimoto et al., Algorithm 1) with the paper's actor, in modules and torch.optim."""
+
+    def __init__(self, agent: Agent) -> None:
+        def module(network: str, *sizes: tuple[str, int, int]) -> nn.ModuleDict:
+            layers = nn.ModuleDict({name.replace(".", "_"): nn.Linear(*size) for name, *size in sizes})
+            for name, *_ in sizes:
+                layer = layers[name.replace(".", "_")]
+                for kind in ("weight", "bias"):
+                    getattr(layer, kind).data = start[f"{network}.{name}.{kind}"].clone()
+            return layers
+
+        start = agent.model.layout.split(agent.theta.clone())
+        n = agent.model.actor.n_angles
+        actor = [("pre.0", 2, 8), ("pre.1", 8, n + 2), ("post.0", 5, 8), ("post.1", 8, 1)]
+        if agent.config.block == "fc":
+            actor.append(("block", n, 3))
+        self.sampled, self.random = agent.config.surrogate == "sampled", copy.deepcopy(agent.model.actor.random)
+        self.n, self.networks = n, {"actor": module("actor", *actor)}
+        for name in ("critic_1", "critic_2"):
+            self.networks[name] = module(name, ("state", 2, 8), ("joint.0", 9, 8), ("joint.1", 8, 1))
+        if agent.config.block == "pqc":
+            self.networks["qtdnn"] = module("qtdnn", ("0", n, 16), ("1", 16, 3))
+        self.targets = copy.deepcopy({name: self.networks[name] for name in ("actor", "critic_1", "critic_2")})
+        self.optimisers = {name: torch.optim.Adam(net.parameters(), lr=3e-4) for name, net in self.networks.items()}
+
+    def logits(self, angles):
+        net = self.networks["qtdnn"]
+        return net["1"](nn.functional.leaky_relu(net["0"](angles)))
+
+    def act(self, net, s):
+        pre = net["pre_1"](nn.functional.leaky_relu(net["pre_0"](s)))
+        angles, links = pre[:, : self.n], pre[:, self.n :]
+        bits = net["block"](angles) if "block" in net else torch.sigmoid(self.logits(angles))
+        if self.sampled and "block" not in net:  # the gradient of the probability, whatever bit is drawn
+            drawn = torch.from_numpy(self.random.random(bits.shape, np.float32)) < bits
+            bits = bits + (drawn.float() - bits).detach()
+        return torch.tanh(net["post_1"](nn.functional.leaky_relu(net["post_0"](torch.cat([bits, links], 1)))))
+
+    def value(self, net, s, a):
+        state = nn.functional.leaky_relu(net["state"](s))
+        return net["joint_1"](nn.functional.leaky_relu(net["joint_0"](torch.cat([state, a], 1))))
+
+    def move(self, names, loss):
+        for name in names:
+            self.optimisers[name].zero_grad()
+        loss.backward()
+        for name in names:
+            self.optimisers[name].step()
+
+    def update(self, number, batch, noise):
+        """One update; an actor's step comes before those of the critics and the qtDNN that it goes through."""
+        s, a, r, s2, ended, angles, bits = batch
+        with torch.no_grad():
+            a2 = (self.act(self.targets["actor"], s2) + (0.2 * noise).clamp(-0.5, 0.5)).clamp(-1, 1)
+            q2 = torch.min(*(self.value(self.targets[name], s2, a2) for name in ("critic_1", "critic_2")))
+            y = r + 0.99 * (1 - ended) * q2
+        if number % 2 == 0:
+            self.move(["actor"], -self.value(self.networks["critic_1"], s, self.act(self.networks["actor"], s)).mean())
+        critics = ["critic_1", "critic_2"]
+        self.move(critics, sum(nn.functional.mse_loss(self.value(self.networks[name], s, a), y) for name in critics))
+        if number % 2 == 1 and "qtdnn" in self.networks:
+            self.move(["qtdnn"], nn.functional.binary_cross_entropy(torch.sigmoid(self.logits(angles)), bits))
+        if number % 2 == 0:
+            for name, target in self.targets.items():
+                for old, new in zip(target.parameters(), self.networks[name].parameters(), strict=True):
+                    old.data = 0.995 * old.data + 0.005 * new.data
+
+    def flat(self, networks, layout, given):
+        parts = layout.split(given.clone())
+        for name, value in parts.items():
+            network, _, rest = name.partition(".")
+            if network in networks:
+                layer, _, kind = rest.rpartition(".")
+                value.copy_(getattr(networks[network][layer.replace(".", "_")], kind).detach())
+        return torch.cat([value.reshape(-1) for value in parts.values()])
+
+
+@pytest.mark.parametrize(("block", "surrogate"), [("pqc", "sampled"), ("pqc", "expected"), ("fc", "sampled")])
+def test_the_update_is_td3s_in_torch_optim(block, surrogate):
+    agent = Agent(Config(env="Reach-v0", block=block, surrogate=surrogate, **SIZES), 0)
+    observation, _ = agent.env.reset()
+    for step in range(60):
+        action, angles, bits = agent.explore(observation, step)
+        later, reward, terminated, truncated, _ = agent.env.step(action)
+        agent.replay.add(observation, action, float(reward), later, float(terminated), angles, bits)
+        observation = agent.env.reset()[0] if terminated or truncated else later
+    assert 0 < agent.replay.parts["terminated_t"][:60].sum() < 10
+    expected, before = Reference(agent), agent.theta.clone()
+    for update in range(1, 11):
+        random = copy.deepcopy(agent.random)
+        batch = [torch.from_numpy(part) for part in agent.replay.sample(16, random).values()]
+        expected.update(update, batch, torch.from_numpy(random.standard_normal((16, 1), np.float32)))
+        agent.update(update, Agents(MPI.COMM_SELF))
+        theta = expected.flat(expected.networks, agent.model.layout, agent.theta)
+        assert torch.allclose(agent.theta, theta, rtol=0, atol=2e-6), update
+        target = expected.flat(expected.targets, agent.model.layout, agent.target)
+        assert torch.allclose(agent.target, target, rtol=0, atol=2e-6), update
+    assert (agent.theta - before).abs().max() > 2e-3
+    assert agent.adam_steps.tolist() == ([5, 10, 10, 5] if block == "pqc" else [10, 10, 5])
+
+
+def same(first, second) -> None:
+    for name in ("episode", "agent", "return", "length", "version", "loss", "qtdnn_loss", "qtdnn_error"):
+        assert np.array_equal(first.episodes[name], second.episodes[name], equal_nan=True), name
+    for name in ("steps", "agent", "episodes", "mean", "std", "version"):
+        assert np.array_equal(first.evaluations[name], second.evaluations[name]), name
+    for name, value in first.parameters.items():
+        assert np.array_equal(value, second.parameters[name]), name
+
+
+@pytest.mark.parametrize("ranks", [1, 4])
+def test_same_seed_and_ranks_same_bits(tmp_path, ranks):
+    options = ("--steps", "130", "--test-every", "60", "--test-episodes", "3", "--seed", "7")
+    first, second = (trained(tmp_path / f"{k}.h5", *options, ranks=ranks) for k in range(2))
+    same(first, second)
+    assert first.complete and first.agents == ranks and len(first.episodes) == 21 * ranks
+    assert first.episodes["episode"].tolist() == list(range(21 * ranks))
+    learning = first.episodes["version"] >= 1
+    assert np.isfinite(first.episodes["qtdnn_loss"][learning]).all() and (first.episodes["qtdnn_error"] < 0.5).all()
+    tests = first.evaluations
+    testers = min(ranks, 3)
+    assert tests["steps"].tolist() == [60] * testers + [120] * testers
+    assert tests["episodes"].reshape(2, testers).sum(axis=1).tolist() == [3, 3] and (tests["mean"] < 0).all()
+
+
+@pytest.mark.parametrize("ranks", [2])
+def test_ranks_are_agents_averaged_by_hand(tmp_path, ranks):
+    run = trained(tmp_path / "run.h5", "--steps", "60", ranks=ranks)
+    agents = [Agent(Config(env="Reach-v0", steps=60, **SIZES), rank) for rank in range(ranks)]
+    seen = [agent.env.reset()[0] for agent in agents]
+    for step in range(60):
+        for k, agent in enumerate(agents):
+            action, angles, bits = agent.explore(seen[k], step)
+            later, reward, terminated, truncated, _ = agent.env.step(action)
+            agent.replay.add(seen[k], action, float(reward), later, float(terminated), angles, bits)
+            seen[k] = later
+            ended = terminated or truncated
+        if step >= 20:
+            due = agents[0].due(step - 19)
+            for agent in agents:
+                agent.gradients(due)
+            mean = sum(agent.gradient.clone() for agent in agents) / ranks
+            for agent in agents:
+                agent.gradient.copy_(mean)
+                agent.step(due)
+        if ended:  # in step on all
+            seen = [agent.env.reset()[0] for agent in agents]
+    ours = agents[0].model.layout.join({name: value for name, value in run.parameters.items()})
+    assert np.allclose(ours, agents[0].theta.numpy(), rtol=0, atol=1e-5)
+    assert np.abs(ours - agents[0].model.initial(np.random.default_rng(0))).max() > 1e-3
+
+
+class Silent:
+    """Stands in for the journal where only what is learned matters."""
+
+    def __init__(self) -> None:
+        self.means: list[float] = []
+
+    def episode(self, *_: float) -> None: ...
+
+    def tick(self) -> None: ...
+
+    def evaluation(self, steps: int, returns: list[float], version: int) -> None:
+        self.means.append(float(np.mean(returns)))
+
+
+def test_it_learns():
+    sizes = SIZES | {"hidden": 32, "qtdnn_hidden": 64, "batch": 64, "random_steps": 200}
+    learning = {"steps": 1600, "learning_rate": 3e-3, "discount": 0.1, "test_every": 400, "test_episodes": 40}
+    journal = Silent()
+    train(Agent(Config(env="Reach-v0", **learning, **sizes), 0), Agents(MPI.COMM_SELF), journal)
+    constant = -6 * 1 / 3  # the best that an action can do that knows nothing: 0, where the best is uniform in -1..1
+    assert journal.means[-1] > 0.25 * constant, journal.means
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--env", "CartPole-v1"), "CartPole-v1 has actions Discrete(2), but this system needs a Box"),
+        (("--env", "Humanoid-v4"), "no environment 'Humanoid-v4': MuJoCo is not installed"),
+        (("--shots", "0"), "shots must be at least 1, not 0"),
+        (("--device", "cuda"), "torch finds no GPU"),
+    ],
+)
+def test_bad_input(tmp_path, options, reason):
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / "mujoco.py").write_text("raise ImportError('hidden')")
+    command = ("train", "hdqnn-td3", *options, "--out", str(tmp_path / "run.h5"))
+    done = hpcqrl(*command, ranks=2, PYTHONPATH=f"{ROOT}:{tmp_path / 'hidden'}", COLUMNS="200", CUDA_VISIBLE_DEVICES="")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert (done.stdout + done.stderr).count(reason) == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr and os.listdir(tmp_path) == ["hidden"]
