@@ -27,7 +27,7 @@ class Options:
     out: Path = Path("curves.png")
     """The figure: PNG, PDF or SVG, by its ending."""
     tests: bool = False
-    """Draw /evaluations instead: mean test return against steps, one line for runs that differ in seed alone."""
+    """Draw /evaluations instead: mean test return against steps, one line for runs alike but for seed and steps."""
     window: int = 100
     """Episodes over which the mean is taken: of each agent in dist-qtrl, of all in the asynchronous systems."""
 
@@ -73,7 +73,9 @@ def draw_tests(runs: list[Run], out: Path) -> None:
     """Write the figure of /evaluations: the mean over seeds, and the band from the lowest to the highest seed."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        alike = replace(run, config={name: value for name, value in run.config.items() if name != "seed"})
+        alike = replace(
+            run, config={name: value for name, value in run.config.items() if name not in ("seed", "steps")}
+        )
         groups.setdefault(repr((run.system, run.agents, sorted(alike.config.items(), key=str))), []).append(alike)
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
     for number, group in enumerate(groups.values()):
