@@ -100,11 +100,11 @@ def score(run: Run, last: int) -> float:
     return float(run.episodes["return"][-last * per_agent(run) :].mean())
 
 
-def moving_average(run: Run, window: int) -> tuple[np.ndarray, np.ndarray]:
+def moving_average(run: Run, window: int, power: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Mean return over `window` episodes, by the system's count, at every row where the window is full, and those rows'
-    numbers. A run that has fewer episodes has one point: the mean of all.
+    numbers. A run that has fewer episodes has one point: the mean of all. power: of the returns, before the mean.
     """
-    returns = run.episodes["return"]
+    returns = run.episodes["return"] ** power
     size = min(window * per_agent(run), len(returns))
     sums = np.concatenate([[0.0], np.cumsum(returns)])
     return (sums[size:] - sums[:-size]) / size, np.arange(size - 1, len(returns))

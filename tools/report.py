@@ -1,0 +1,252 @@
+"""A report: a paper's tables and figures with our runs in them, as files and as one page that needs nothing else."""
+
+import base64
+import html
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from curves import mean_curve
+from intervals import interval, ratio_interval, shown
+from papers.paper import Curves, Paper, Scores, Speedups
+from reading import axis, how_counted, moving_average, score
+from speedup import default_target, reached
+from table import comma_separated, markdown
+
+from hpcqrl.results.reader import Run
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+SHARE = 8  # a window is at most this part of a run, so that shortened runs have curves too
+Runs = Mapping[str, Sequence[Run]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the report: text below it says how to read it."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: list[list[str]]
+    below: str = ""
+
+
+def window_of(paper: Paper, runs: Runs, wanted: int) -> int:
+    """The paper's window, or a shorter one for runs that are shorter than the paper's."""
+    episodes = min(run.config["episodes"] for group in runs.values() for run in group)
+    return max(1, min(wanted, round(episodes / SHARE))) if episodes < paper.episodes else wanted
+
+
+def scores_table(paper: Paper, part: Scores, runs: Runs) -> Table:
+    """The paper's scores and parameters, and ours."""
+    last, rows = window_of(paper, runs, part.last), []
+    for name, value, size in part.rows:
+        group = runs.get(name, ())
+        ours, sure, parameters = "no run", "-", "-"
+        if group:
+            values = [score(run, last) for run in group]
+            ours, sure = f"{np.mean(values):.4g}", shown(*interval(values))
+            parameters = f"{sum(array.size for array in group[0].parameters.values()):,}"
+        paper_value, paper_size = ("-" if number is None else f"{number:,}" for number in (value, size))
+        rows.append([name, paper_value, ours, sure, str(len(group)), paper_size, parameters])
+    headings = ("model", "paper", "ours", "95% interval", "seeds", "parameters: paper", "ours")
+    return Table(
+        part.title, headings, rows, f"Ours: mean return over the last {last:,} {_counted(runs)}, then over seeds."
+    )
+
+
+def speedups_table(paper: Paper, part: Speedups, runs: Runs) -> Table:
+    """The paper's speed-ups, and ours."""
+    window = window_of(paper, runs, part.window)
+    groups = {name: runs[name] for name, _ in part.rows if runs.get(name)}
+    base_name = part.rows[0][0]
+    if base_name not in groups:
+        return Table(part.title, ("model", "paper", "ours"), [], f"There is no run of {base_name} to compare with.")
+    target = default_target([groups[base_name]], window)
+    found = {name: reached([group], target, window, "reproduce") for name, group in groups.items()}
+    rows = []
+    for name, value in part.rows:
+        cells = [name, "-" if value is None else f"{value:.2f}"]
+        if name not in groups:
+            rows.append([*cells, "no run", "-", "-", "-"])
+        elif not found[name] or not found[base_name]:
+            rows.append([*cells, "not reached", "-", "-", f"0 of {len(groups[name])}"])
+        else:
+            base, each = found[base_name][0].episodes, found[name][0].episodes
+            sure = "-" if name == base_name else shown(*ratio_interval(base, each), 2)
+            reached_by = f"{len(each)} of {len(groups[name])}"
+            rows.append([*cells, f"{np.mean(base) / np.mean(each):.2f}", sure, f"{np.mean(each):,.0f}", reached_by])
+    headings = ("model", "paper", "ours", "95% interval", "episodes of each agent", "seeds that reach it")
+    below = f"Target: {target:.4g}, what {base_name} ends with; means over {window:,} {_counted(runs)}."
+    return Table(part.title, headings, rows, below)
+
+
+def orders_table(paper: Paper, runs: Runs) -> Table:
+    """What the paper finds better than what, and whether we do."""
+    last = window_of(paper, runs, next(part.last for part in paper.parts if isinstance(part, Scores)))
+    rows = []
+    for better, worse, where in paper.orders:
+        groups = [[score(run, last) for run in runs.get(name, ())] for name in (better, worse)]
+        if not all(groups):
+            rows.append([f"{better} above {worse}", where, "-", "-", "no run"])
+            continue
+        means, intervals = [np.mean(group) for group in groups], [interval(group) for group in groups]
+        verdict = (
+            "as in the paper" if means[0] > means[1] else "THE OTHER WAY ROUND" if means[0] < means[1] else "equal"
+        )
+        if min(map(len, groups)) == 1:
+            verdict += ", a single seed"
+        elif intervals[0][0] <= intervals[1][1] and intervals[1][0] <= intervals[0][1]:
+            verdict += ", but the intervals overlap"
+        rows.append([f"{better} above {worse}", where, *(f"{mean:.4g}" for mean in means), verdict])
+    headings = ("the paper finds", "where", "ours: first", "ours: second", "ours")
+    return Table("The order of the models", headings, rows)
+
+
+def runs_table(runs: Runs, commands: Mapping[str, str]) -> Table:
+    """All runs, with what is needed to make them again."""
+    rows = []
+    for name, group in runs.items():
+        for run in group:
+            steps, seconds = f"{run.episodes['length'].sum():,}", f"{run.episodes['time'].max():,.1f}"
+            facts = [name, str(run.seed), str(run.agents), f"{len(run.episodes):,}", steps, seconds]
+            rows.append([*facts, str(run.attributes["created"]), commands.get(str(run.path), str(run.path))])
+    headings = ("experiment", "seed", "agents", "episodes", "steps", "seconds", "started (UTC)", "command")
+    return Table("Runs", headings, rows)
+
+
+def draw(paper: Paper, part: Curves, runs: Runs, out: Path) -> str:
+    """Write the figure in the paper's layout; what it shows, in words."""
+    window = window_of(paper, runs, part.window)
+    columns = len(part.panels) if len(part.panels) <= 3 else 2
+    lines = -(-len(part.panels) // columns)
+    size = (max(6.4, 4.8 * columns), 4.4 * lines)
+    figure, panels = plt.subplots(lines, columns, figsize=size, squeeze=False, sharex=True, layout="constrained")
+    for axes, (title, names) in zip(panels.flat, part.panels, strict=True):
+        axes.set_title(title, fontsize="medium")
+        for number, name in enumerate(names):
+            if runs.get(name):
+                where, mean, low, high = _line(runs[name], window, part.band)
+                short = name.removeprefix(f"{title}, ").removeprefix(f"{title.split('-')[-1]}, ")
+                axes.plot(where, mean, color=f"C{number}", label=short)
+                axes.fill_between(where, low, high, color=f"C{number}", alpha=0.15, linewidth=0)
+        if axes.lines:
+            axes.legend(fontsize="small", loc="best")
+        else:
+            axes.text(0.5, 0.5, "no complete run", ha="center", va="center", transform=axes.transAxes)
+        axes.grid(alpha=0.3)
+    for axes in panels[-1]:
+        axes.set_xlabel(_counted(runs))
+    for axes in panels[:, 0]:
+        axes.set_ylabel(f"score: mean of {window:,} episodes")
+    figure.savefig(out, dpi=130)
+    plt.close(figure)
+    band = (
+        "standard deviation within the window"
+        if part.band == "std"
+        else "95% interval over seeds, where there are some"
+    )
+    return f"Means over {window:,} {_counted(runs)}; band: {band}."
+
+
+def _line(group: Sequence[Run], window: int, band: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    if band == "seeds":
+        where, mean, low, high = mean_curve(group, window)
+        return where, mean, low, high
+    means, squares = [], []
+    for run in group:
+        mean, rows = moving_average(run, window)
+        squared, _ = moving_average(run, window, power=2)
+        places = axis(run, "episodes")[rows]
+        where = np.linspace(places[0], places[-1], 400)
+        means.append(np.interp(where, places, mean))
+        squares.append(np.interp(where, places, np.sqrt(np.maximum(squared - mean**2, 0.0))))
+    mean, deviation = np.mean(means, axis=0), np.mean(squares, axis=0)
+    return where, mean, mean - deviation, mean + deviation
+
+
+def _counted(runs: Runs) -> str:
+    return how_counted([run for group in runs.values() for run in group])
+
+
+def write_report(
+    paper: Paper, runs: Runs, missing: Sequence[str], commands: Mapping[str, str], command: str, folder: Path
+) -> Path:
+    """Write the tables (Markdown, CSV), the figures (PNG), and index.html, which holds all of them; its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    body, texts, counts = [], [], {"table": 0, "figure": 0}
+
+    def add(table: Table) -> None:
+        counts["table"] += 1
+        texts.append(f"## {table.title}\n\n{markdown(table.headings, table.rows)}\n{table.below}\n")
+        (folder / f"table-{counts['table']}.csv").write_text(comma_separated(table.headings, table.rows))
+        body.append(_html(table))
+
+    for part in paper.parts:
+        if isinstance(part, Curves):
+            counts["figure"] += 1
+            image = folder / f"figure-{counts['figure']}.png"
+            words = draw(paper, part, runs, image)
+            data = base64.b64encode(image.read_bytes()).decode()
+            body.append(f"<h2>{html.escape(part.title)}</h2>")
+            body.append(f'<img alt="{html.escape(part.title)}" src="data:image/png;base64,{data}">')
+            body.append(f"<p>{html.escape(words)}</p>")
+            texts.append(f"## {part.title}\n\n![{part.title}]({image.name})\n\n{words}\n")
+        else:
+            add((scores_table if isinstance(part, Scores) else speedups_table)(paper, part, runs))  # type: ignore[operator]
+    add(orders_table(paper, runs))
+    add(runs_table(runs, commands))
+    facts = _facts(paper, runs, missing, command)
+    texts.insert(0, f"# {paper.title}\n\n" + "".join(f"- {fact}\n" for fact in facts))
+    (folder / "report.md").write_text("\n".join(texts))
+    page = folder / "index.html"
+    head = f"<h1>{html.escape(paper.title)}</h1><ul>{''.join(f'<li>{html.escape(fact)}</li>' for fact in facts)}</ul>"
+    page.write_text(PAGE.format(title=html.escape(paper.title), body="\n".join([head, *body])))
+    return page
+
+
+def _facts(paper: Paper, runs: Runs, missing: Sequence[str], command: str) -> list[str]:
+    all_runs = [run for group in runs.values() for run in group]
+    first, seconds = all_runs[0], sum(float(run.episodes["time"].max()) for run in all_runs)
+    names = ("hpcqrl", "torch", "pennylane", "mpi")
+    versions = sorted({", ".join(f"{name} {run.attributes[name]}" for name in names) for run in all_runs})
+    seeds = ", ".join(map(str, sorted({run.seed for run in all_runs})))
+    episodes = first.config["episodes"]
+    share = "" if episodes == paper.episodes else f", {episodes / paper.episodes:.3g} of the paper's {paper.episodes:,}"
+    return [
+        f"Paper: {paper.source}; system: {paper.system}",
+        f"{len(all_runs)} runs, seeds {seeds}, {episodes:,} episodes each{share}; {seconds / 3600:.2f} h of training",
+        *([f"{len(missing)} runs are missing or not complete: {'; '.join(missing)}"] if missing else []),
+        *(f"Trained with {text}" for text in versions),
+        f"Made by `{command}` on {platform.machine()}, {os.cpu_count()} cores, "
+        f"{datetime.now(UTC).isoformat(timespec='minutes')}",
+        *paper.notes,
+    ]
+
+
+def _html(table: Table) -> str:
+    def row(cells: Sequence[str], tag: str) -> str:
+        return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
+
+    rows = "".join(row(cells, "td") for cells in table.rows)
+    below = f"<p>{html.escape(table.below)}</p>" if table.below else ""
+    return f"<h2>{html.escape(table.title)}</h2><table>{row(table.headings, 'th')}{rows}</table>{below}"
+
+
+PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+body {{ font: 16px/1.5 sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222; }}
+table {{ border-collapse: collapse; display: block; overflow-x: auto; }}
+th, td {{ padding: 0.25rem 0.75rem; border-bottom: 1px solid #ddd; text-align: left; white-space: nowrap; }}
+th {{ border-bottom: 2px solid #888; }}
+img {{ max-width: 100%; }}
+</style></head><body>
+{body}
+</body></html>
+"""
