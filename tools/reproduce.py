@@ -75,13 +75,17 @@ class Job:
         own = ["--episodes", str(self.episodes), "--seed", str(self.seed), "--out", str(self.path)]
         return [*self.experiment.options, *own]
 
+    @property
+    def launch(self) -> list[str]:
+        """hpcqrl on all ranks."""
+        return ["mpiexec", "-n", str(self.ranks), "hpcqrl"]
+
     def command(self) -> list[str]:
         """What makes the run, or goes on with it."""
         run = self.found()
-        hpcqrl = ["mpiexec", "-n", str(self.ranks), "hpcqrl"]
         if run is not None and "checkpointed" in run.attributes:
-            return [*hpcqrl, "resume", str(self.path)]
-        return [*hpcqrl, "train", self.system, *self.options, *(["--overwrite"] if self.path.exists() else [])]
+            return [*self.launch, "resume", str(self.path)]
+        return [*self.launch, "train", self.system, *self.options, *(["--overwrite"] if self.path.exists() else [])]
 
     def state(self) -> str:
         """complete, checkpoint, begun, or missing. Raises ValueError if another run has the file's name."""
@@ -89,7 +93,8 @@ class Job:
         if run is None:
             return "begun" if self.path.exists() else "missing"
         ranks = run.agents + (run.attributes.get("root") == "serves")
-        if run.system != self.system or run.config["episodes"] != self.episodes or (run.complete and ranks != self.ranks):
+        other = run.system != self.system or run.config["episodes"] != self.episodes
+        if other or (run.complete and ranks != self.ranks):
             raise ValueError(
                 f"{self.path} is another run: {run.system}, {ranks} ranks, {run.config['episodes']:,} episodes, "
                 f"not {self.system}, {self.ranks}, {self.episodes:,}; another --out, or remove it"
@@ -220,10 +225,7 @@ def main() -> None:
         say("reproduce", f"not in the report: {line}")
     if not any(runs.values()):
         sys.exit("reproduce: no complete run, so there is nothing to report")
-    commands = {
-        str(job.path): shlex.join(["mpiexec", "-n", str(job.ranks), "hpcqrl", "train", job.system, *job.options])
-        for job in jobs
-    }
+    commands = {str(job.path): shlex.join([*job.launch, "train", job.system, *job.options]) for job in jobs}
     page = write_report(paper, runs, missing, commands, command, folder / "report")
     print(f"written: {page}")
 

@@ -1,6 +1,6 @@
 """Measure how throughput scales with agents, and draw it with a model that predicts more of them.
 
-python tools/scaling.py run qa3c --agents 1 2 4 8 16 32 --qpu-latency 5
+python tools/scaling.py run qa3c --agents 1 2 4 8 16 32 --qpu-latency 1 5
 python tools/scaling.py plot runs/scaling/qa3c-weak-*.h5 --strong runs/scaling/qa3c-strong-*.h5 --out scaling.png
 """
 
@@ -30,7 +30,7 @@ LOOSE = ("agents", "episodes", "qpu_latency")  # what differs between runs of on
 def run(
     system: tyro.conf.Positional[str],
     agents: tuple[int, ...] = (1, 2, 4, 8, 16, 32),
-    qpu_latency: tuple[float, ...] = (5.0,),
+    qpu_latency: tuple[float, ...] = (1.0, 5.0),
     qpu_jitter: float = 0.0,
     episodes: int = 20,
     kind: Literal["weak", "strong"] = "weak",
@@ -142,10 +142,13 @@ def _points(paths: Sequence[Path]) -> list[Point]:
 
 
 def _fit(name: str, points: Sequence[Point], cores: float) -> Model | None:
-    synchronous = points[0].run.system in SYNCHRONOUS
-    each = [p.agents for p in points], [1e-3 * p.latency for p in points], [p.steps for p in points]
+    synchronous, fewest = points[0].run.system in SYNCHRONOUS, min(points, key=lambda p: p.agents)
+    jitter = float(fewest.run.config.get("qpu_jitter", 0.0))
+    push = None if synchronous else fewest.push[0] * fewest.updates / fewest.steps  # nobody else has the mutex
+    rates = [p.steps for p in points]
     try:
-        return fit(*each, cores, synchronous, float(points[0].run.config.get("qpu_jitter", 0.0)))
+        latencies = [1e-3 * p.latency for p in points]
+        return fit([p.agents for p in points], latencies, rates, cores, synchronous, jitter, push)
     except ValueError as error:
         say("scaling", f"note: {name}: no model: {error}")
         return None
@@ -168,7 +171,12 @@ def _report(name: str, points: Sequence[Point], held_out: set[int], model: Model
         return text
     names = NAMES["synchronous" if model.synchronous else "asynchronous"]
     constants = zip(names, (model.compute, model.executions, model.exchange), strict=True)
-    text += f"\nfitted, on {cores:g} cores: " + "; ".join(f"{value:.3g} {what}" for what, value in constants) + "\n"
+    measured = "" if model.synchronous else " (the last measured, at the fewest agents)"
+    text += (
+        f"\nfitted, on {cores:g} cores{measured}: "
+        + "; ".join(f"{value:.3g} {what}" for what, value in constants)
+        + "\n"
+    )
     if errors:
         text += f"error on held-out points: mean {np.mean(errors):.1%}, largest {max(errors):.1%}\n"
     return text

@@ -78,6 +78,8 @@ def finish(figure: plt.Figure, panels: np.ndarray, out: Path) -> None:
         axes.set_xlabel("agents")
         axes.grid(alpha=0.3)
     panels[0, 1].set_ylim(0.0, 1.15)
+    panels[1, 1].set_ylim(bottom=0.0)
+    panels[1, 2].set_ylim(bottom=0.0)
     handles, labels = panels[0, 1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize="small", frameon=False)
     figure.suptitle(

@@ -14,11 +14,7 @@ from scipy.optimize import least_squares
 
 Floats = NDArray[np.floating]
 NAMES = {
-    "asynchronous": (
-        "core seconds a step",
-        "QPU executions a step",
-        "seconds of an agent's push a step, one at a time",
-    ),
+    "asynchronous": ("core seconds a step", "QPU executions a step", "seconds a step in pushes, one at a time"),
     "synchronous": ("core seconds a step", "QPU executions a step", "seconds a step for each doubling of agents"),
 }
 
@@ -69,17 +65,23 @@ def fit(
     rate: Sequence[float],
     cores: float,
     synchronous: bool,
-    jitter: float,
+    jitter: float = 0.0,
+    exchange: float | None = None,
 ) -> Model:
-    """The model with the least squared relative error on these points. Raises ValueError for fewer than 2 of them."""
+    """The model with the least squared relative error on these points: agents, latency [s], rate [steps/s].
+
+    exchange: that constant, where it was measured, so that only the other two are fitted. Raises ValueError for fewer
+    than 2 points.
+    """
     if len(agents) < 2:
         raise ValueError(f"a model needs at least 2 measured points, not {len(agents)}")
     log_rate, seconds = np.log(rate), np.asarray(agents) / np.asarray(rate)
     delays = np.asarray(latency)
 
     def model(log_constants: Floats) -> Model:
-        compute, executions, exchange = np.exp(log_constants).tolist()
-        return Model(compute, executions if delays.any() else 0.0, exchange, synchronous, jitter)
+        compute, executions, fitted = np.exp(log_constants).tolist()
+        shared = fitted if exchange is None else exchange
+        return Model(compute, executions if delays.any() else 0.0, shared, synchronous, jitter)
 
     def errors(log_constants: Floats) -> Floats:
         found = model(log_constants)
