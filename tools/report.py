@@ -14,6 +14,7 @@ from curves import mean_curve
 from papers.paper import Curves, Paper, Scores
 from reading import axis, moving_average
 from report_tables import Runs, Table, counted, orders_table, runs_table, scores_table, speedups_table, window_of
+from speedup import default_target
 from table import comma_separated, markdown
 
 from hpcqrl.results.reader import Run
@@ -37,10 +38,14 @@ def draw(paper: Paper, part: Curves, runs: Runs, out: Path) -> str:
                 short = name.removeprefix(f"{title}, ").removeprefix(f"{title.split('-')[-1]}, ")
                 axes.plot(where, mean, color=f"C{number}", label=short)
                 axes.fill_between(where, low, high, color=f"C{number}", alpha=0.15, linewidth=0)
+        if part.target and runs.get(part.target):
+            target = default_target([runs[part.target]], window)
+            axes.axhline(target, color="C0", linestyle="--", label=f"what {part.target} ends with")
         if axes.lines:
             axes.legend(fontsize="small", loc="best")
         else:
             axes.text(0.5, 0.5, "no complete run", ha="center", va="center", transform=axes.transAxes)
+        axes.set_xlim(left=0)
         axes.grid(alpha=0.3)
     for axes in panels[-1]:
         axes.set_xlabel(counted(runs))
@@ -81,7 +86,8 @@ def write_report(
 
     def add(table: Table) -> None:
         counts["table"] += 1
-        texts.append(f"## {table.title}\n\n{markdown(table.headings, table.rows)}\n{table.below}\n")
+        below = f"\n{table.below}\n" if table.below else ""
+        texts.append(f"## {table.title}\n\n{markdown(table.headings, table.rows)}{below}")
         (folder / f"table-{counts['table']}.csv").write_text(comma_separated(table.headings, table.rows))
         body.append(_html(table))
 

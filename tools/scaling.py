@@ -40,7 +40,8 @@ def run(
     """Train with each number of agents, with learning all but off, and print what each run shows.
 
     episodes: of each agent; with --kind strong, of each of the most agents, and as many in all for fewer. qpu_latency:
-    milliseconds, each in turn. options: more of `hpcqrl train`'s, in quotes. A complete run is not repeated.
+    milliseconds, each in turn. options: more of `hpcqrl train`'s, as in --options="--env Acrobot-v1". A complete run is
+    not repeated.
     """
     rows = []
     for latency in qpu_latency:

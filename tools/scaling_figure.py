@@ -74,11 +74,11 @@ def finish(figure: plt.Figure, panels: np.ndarray, out: Path) -> None:
         axes = panels[place]
         axes.set_title(title, fontsize="medium")
         axes.set_xscale("log")
-        axes.set_yscale(scale)
+        axes.set_yscale(scale if scale == "linear" or axes.dataLim.ymax > 0.0 else "linear")
         axes.set_xlabel("agents")
         axes.grid(alpha=0.3)
     panels[0, 1].set_ylim(0.0, 1.15)
-    panels[1, 1].set_ylim(bottom=0.0)
+    panels[1, 1].set_ylim(0.0, 2.0 * max(1.0, panels[1, 1].dataLim.ymax))
     panels[1, 2].set_ylim(bottom=0.0)
     handles, labels = panels[0, 1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize="small", frameon=False)

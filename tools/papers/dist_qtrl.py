@@ -54,6 +54,7 @@ PAPER = Paper(
             "Figure 1(c): more agents sooner",
             100,
             (("QTRL-3", ("centric QTRL-3", "QTRL-3, 2 agents", "QTRL-3, 4 agents", "QTRL-3, 8 agents")),),
+            target="centric QTRL-3",
         ),
     ),
     orders=(

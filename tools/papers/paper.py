@@ -41,12 +41,16 @@ class Speedups:
 
 @dataclass(frozen=True)
 class Curves:
-    """A figure of moving averages, a panel for each title. band: over seeds, or the paper's: within the window."""
+    """A figure of moving averages, a panel for each title.
+
+    band: over seeds, or the paper's: within the window; target: the experiment whose final score is drawn as a line.
+    """
 
     title: str
     window: int
     panels: tuple[tuple[str, tuple[str, ...]], ...]
     band: Literal["seeds", "std"] = "seeds"
+    target: str | None = None
 
 
 @dataclass(frozen=True)
