@@ -1,6 +1,7 @@
-"""Results files with any returns, written as runs write them."""
+"""Results files with any returns, written as runs write them; and tools called without a process of their own."""
 
 import json
+import sys
 
 import numpy as np
 
@@ -28,3 +29,17 @@ def write_run(path, returns, system="qa3c", agents=1, seed=0, complete=True, len
         if complete:
             recorder.finish({"actor.circuit": np.zeros((2, 3)), "actor.last.bias": np.zeros(4)})
     return str(path)
+
+
+def call(module, capsys, *arguments):
+    """The tool's main with these arguments: its exit status, and what it wrote."""
+    before, sys.argv = sys.argv, [f"{module.__name__}.py", *map(str, arguments)]
+    try:
+        module.main()
+        status = 0
+    except SystemExit as end:
+        status = end.code
+    finally:
+        sys.argv = before
+    output, errors = capsys.readouterr()
+    return status, output, errors + (status if isinstance(status, str) else "")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from launch import ROOT, clean_environment
 from scipy import stats
-from synthetic import write_run
+from synthetic import call, write_run
 
 sys.path.insert(0, str(ROOT / "tools"))
 
@@ -21,20 +21,6 @@ import speedup
 import table
 
 from hpcqrl.results.reader import read_run
-
-
-def call(module, capsys, *arguments):
-    """The tool's main with these arguments: its exit status, and what it wrote."""
-    before, sys.argv = sys.argv, [f"{module.__name__}.py", *map(str, arguments)]
-    try:
-        module.main()
-        status = 0
-    except SystemExit as end:
-        status = end.code
-    finally:
-        sys.argv = before
-    output, errors = capsys.readouterr()
-    return status, output, errors + (status if isinstance(status, str) else "")
 
 
 def rows(text):

@@ -12,7 +12,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 from launch import ROOT, clean_environment, run
-from synthetic import write_run
+from synthetic import call, write_run
 
 sys.path.insert(0, str(ROOT / "tools"))
 
@@ -93,7 +93,8 @@ def test_tables_hold_the_runs_numbers_beside_the_papers(tmp_path):
     speedups = report_tables.speedups_table(paper, paper.parts[1], runs)
     assert [row[1] for row in speedups.rows] == ["-", "2.06", "3.33", "5.33"]
     ours = [float(row[2]) for row in speedups.rows]
-    assert ours == pytest.approx([1.0, 2.0, 4.0, 8.0], rel=0.07), "but for the window of 100 episodes"
+    reached = [3000 // agents + 63 for agents in (2, 4, 8)]  # 63 of 100 at 0.9, the others at 0.1: 0.61, the target
+    assert ours == pytest.approx([1.0, *((3000 + 98) / episodes for episodes in reached)], rel=0.01)
     verdicts = {row[0]: row[-1] for row in report_tables.orders_table(paper, runs).rows}
     assert verdicts["classical above QTRL-3, 4 agents"] == "THE OTHER WAY ROUND"
     assert verdicts["centric QTRL-7 above centric QTRL-3"] == "as in the paper"
@@ -118,16 +119,13 @@ def test_complete_runs_are_left_alone_and_others_resumed_or_begun(tmp_path):
     assert partial.estimate(10.0) == pytest.approx(5.0) and begun.estimate(10.0) == pytest.approx(10.0)
 
 
-def test_list_runs_nothing_and_bad_requests_are_a_line(tmp_path):
-    done = run(*TOOL, "qdqn-dper", "--list", "--out", str(tmp_path))
-    assert done.returncode == 0 and "20 of 20 runs to make" in done.stdout and not list(tmp_path.iterdir())
-    for options, words in (
-        (("--scale", "0"), "scale must be"),
-        (("--only", "x"), "no experiment"),
-        (("--report",), "no complete run"),
-    ):
-        done = run(*TOOL, "qa3c", *options, "--out", str(tmp_path))
-        assert done.returncode == 1 and words in done.stderr and "Traceback" not in done.stderr, done.stderr
+def test_list_runs_nothing_and_bad_requests_are_a_line(tmp_path, capsys):
+    status, output, _ = call(reproduce, capsys, "qdqn-dper", "--list", "--out", tmp_path)
+    assert status == 0 and "20 of 20 runs to make" in output and not list(tmp_path.iterdir())
+    wrong = (("--scale", "0"), "scale must be"), (("--only", "x"), "no experiment"), (("--report",), "no complete run")
+    for options, words in wrong:
+        status, _, errors = call(reproduce, capsys, "qa3c", *options, "--out", tmp_path)
+        assert status and words in errors
 
 
 def test_it_runs_what_is_missing_and_reports_it(tmp_path):
