@@ -60,6 +60,12 @@ def test_the_fit_finds_the_constants_and_predicts_points_that_it_has_not_seen(sy
     assert np.abs(errors).max() < 0.03
 
 
+def test_the_mean_of_the_largest_of_some_draws():
+    lengths = np.random.default_rng(0).integers(1, 100, 50)
+    drawn = np.random.default_rng(1).choice(lengths, (100_000, 5)).max(axis=1).mean()
+    assert throughput.mean_of_largest(lengths, [1, 5]) == pytest.approx([lengths.mean(), drawn], rel=0.01)
+
+
 def test_slow_and_uneven_qpus_hold_synchronous_agents_up_and_not_the_others():
     steady, uneven = (throughput.Model(0.0, 1.0, 0.0, True, jitter) for jitter in (0.0, 0.5))
     draws = np.random.default_rng(0).uniform(0.5, 1.5, (20_000, 16)).max(axis=1).mean()

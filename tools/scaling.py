@@ -149,7 +149,8 @@ def _fit(name: str, points: Sequence[Point], cores: float) -> Model | None:
     rates = [p.steps for p in points]
     try:
         latencies = [1e-3 * p.latency for p in points]
-        return fit([p.agents for p in points], latencies, rates, cores, synchronous, jitter, push)
+        lengths = [length for p in points for length in p.run.episodes["length"].tolist()] if synchronous else (1,)
+        return fit([p.agents for p in points], latencies, rates, cores, synchronous, jitter, push, lengths)
     except ValueError as error:
         say("scaling", f"note: {name}: no model: {error}")
         return None

@@ -2,7 +2,7 @@
 
 Asynchronous agents are a closed queueing network: each step is computed on a core that agents share, waits for its QPU,
 which every agent has for itself, and queues for its share of a push, which only one agent at a time can make.
-Synchronous agents take rounds: all wait for the slowest QPU and for the Allreduce.
+Synchronous agents take rounds of an episode each: all wait for the slowest QPU, the longest episode, and the Allreduce.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ NAMES = {
 class Model:
     """compute [core seconds a step], executions [1 a step], exchange [s a step]: see NAMES; all per step of an agent.
 
-    jitter: the share by which QPU latencies vary.
+    jitter: the share by which QPU latencies vary; lengths: steps of episodes, of which synchronous agents draw theirs.
     """
 
     compute: float
@@ -31,18 +31,27 @@ class Model:
     exchange: float
     synchronous: bool = False
     jitter: float = 0.0
+    lengths: tuple[int, ...] = (1,)
 
     def steps_per_second(self, agents: Sequence[int] | NDArray, latency: float, cores: float | None) -> Floats:
         """Steps a second of all agents; latency: of a QPU execution, in s; cores: None gives every agent its own."""
         agents = np.asarray(agents)
         if self.synchronous:
             slowest = 1.0 + self.jitter * (agents - 1) / (agents + 1)  # mean of the largest of so many uniform numbers
-            crowding = 1.0 if cores is None else np.maximum(1.0, agents / cores)
+            longest = mean_of_largest(self.lengths, agents) / np.mean(self.lengths)
+            computing = longest if cores is None else np.maximum(longest, agents / cores)
             waiting = self.executions * latency * slowest + self.exchange * np.log2(agents)
-            return np.asarray(agents / (self.compute * crowding + waiting))
+            return np.asarray(agents / (self.compute * computing + waiting))
         shared = 0.0 if cores is None else self.compute / cores  # many servers as one fast one and a delay [Seidmann]
         alone = self.compute - shared + self.executions * latency
         return mean_value_analysis(int(agents.max()), alone, (shared, self.exchange))[agents - 1]
+
+
+def mean_of_largest(values: Sequence[int], draws: Sequence[int] | NDArray) -> Floats:
+    """Mean of the largest of so many independent draws from these values."""
+    ordered = np.sort(values)
+    reached = np.arange(len(ordered) + 1) / len(ordered)
+    return np.array([np.diff(reached**number) @ ordered for number in np.atleast_1d(draws)])
 
 
 def mean_value_analysis(customers: int, delay: float, demands: Sequence[float]) -> Floats:
@@ -67,11 +76,12 @@ def fit(
     synchronous: bool,
     jitter: float = 0.0,
     exchange: float | None = None,
+    lengths: Sequence[int] = (1,),
 ) -> Model:
     """The model with the least squared relative error on these points: agents, latency [s], rate [steps/s].
 
     exchange: that constant, where it was measured, so that only the other two are fitted. Raises ValueError for fewer
-    than 2 points.
+    than 2 points. lengths: as in Model.
     """
     if len(agents) < 2:
         raise ValueError(f"a model needs at least 2 measured points, not {len(agents)}")
@@ -81,7 +91,7 @@ def fit(
     def model(log_constants: Floats) -> Model:
         compute, executions, fitted = np.exp(log_constants).tolist()
         shared = fitted if exchange is None else exchange
-        return Model(compute, executions if delays.any() else 0.0, shared, synchronous, jitter)
+        return Model(compute, executions if delays.any() else 0.0, shared, synchronous, jitter, tuple(lengths))
 
     def errors(log_constants: Floats) -> Floats:
         found = model(log_constants)
