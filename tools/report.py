@@ -37,7 +37,7 @@ def draw(paper: Paper, part: Curves, runs: Runs, out: Path) -> str:
                 where, mean, low, high = _line(runs[name], window, part.band)
                 short = name.removeprefix(f"{title}, ").removeprefix(f"{title.split('-')[-1]}, ")
                 axes.plot(where, mean, color=f"C{number}", label=short)
-                axes.fill_between(where, low, high, color=f"C{number}", alpha=0.15, linewidth=0)
+                axes.fill_between(where, low, high, color=f"C{number}", alpha=0.12, linewidth=0)
         if part.target and runs.get(part.target):
             target = default_target([runs[part.target]], window)
             axes.axhline(target, color="C0", linestyle="--", label=f"what {part.target} ends with")
