@@ -120,8 +120,8 @@ def plot(
             series = [p for p in mine if p.latency == latency]
             colour = f"C{(3 * number + place) % 10}"
             draw_series(panels, f"{name}, QPU {latency:g} ms", series, held_out, model, cores, colour)
-    for name, series in _strong_series(_points(strong) if strong else []):
-        draw_strong(panels, name, series)
+    for number, (name, series) in enumerate(_strong_series(_points(strong) if strong else [])):
+        draw_strong(panels, name, series, 0.3 * (number % 3))
     try:
         finish(figure, panels, out)
     except (OSError, ValueError) as error:

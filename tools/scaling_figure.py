@@ -53,11 +53,11 @@ def draw_series(
     panels[1, 2].plot(agents, [100 * p.waiting for p in series], "o-", color=colour, label=name)
 
 
-def draw_strong(panels: np.ndarray, name: str, series: list[Point]) -> None:
+def draw_strong(panels: np.ndarray, name: str, series: list[Point], grey: float) -> None:
     """Efficiency where the work in all is the same: from start to end, so that agents left without work count too."""
     one = series[0]
     values = [p.finished / one.finished * one.agents / p.agents for p in series]
-    panels[0, 1].plot([p.agents for p in series], values, "s:", label=f"{name}, strong scaling", markersize=5)
+    panels[0, 1].plot([p.agents for p in series], values, "s:", color=f"{grey:.1f}", label=f"{name}, strong scaling")
 
 
 def finish(figure: plt.Figure, panels: np.ndarray, out: Path) -> None:
