@@ -46,7 +46,7 @@ def test_rooms_import_only_what_they_may():
 
 
 def test_tools_but_the_benches_know_results_alone():
-    for path in (ROOT / "tools").glob("*.py"):
+    for path in (ROOT / "tools").rglob("*.py"):
         for name in imports(path):
             if name.startswith("hpcqrl.") and not path.name.startswith("bench"):
                 assert name.startswith("hpcqrl.results"), f"{path} imports {name}"

@@ -1,26 +1,36 @@
-"""Draw learning curves: mean return against episodes, a line a run.
+"""Draw learning curves: mean return against episodes, steps or time; a line for runs that differ in their seed alone.
 
 python tools/curves.py runs/*.h5 --out fig.png
 python tools/curves.py runs/*.h5 --tests --out tests.png
+python tools/curves.py runs/*.h5 --x time --window 1000 --out fig.pdf
 """
 
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import matplotlib
 import numpy as np
 import tyro
+from evaluations import draw_tests
+from intervals import interval
+from reading import axis, by_seed, how_counted, label, moving_average, per_agent, read_runs
 
-from hpcqrl.results.reader import Run, read_run
+from hpcqrl.results.reader import Run
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+POINTS = 400  # of a line
+RESAMPLES = 1000  # for each of them
+Axis = Literal["episodes", "steps", "time"]
+
 
 @dataclass(frozen=True)
 class Options:
-    """Draw learning curves: mean return against episodes, a line a run."""
+    """Draw learning curves: mean return against episodes, steps or time, a line for runs that differ in seed alone."""
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Results files."""
@@ -28,98 +38,75 @@ class Options:
     """The figure: PNG, PDF or SVG, by its ending."""
     tests: bool = False
     """Draw /evaluations instead: mean test return against steps, one line for runs alike but for seed and steps."""
+    x: Axis = "episodes"
+    """What is drawn against: episodes, steps of all agents, or seconds."""
     window: int = 100
     """Episodes over which the mean is taken: of each agent in dist-qtrl, of all in the asynchronous systems."""
 
 
-SYNCHRONOUS = ("dist-qtrl",)  # these count episodes of each agent, as their papers do; the others count all
-
-
-def curve(run: Run, window: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Episodes as the system counts them, and mean and quartiles of the returns in the window that ends there."""
-    agents = run.agents if run.system in SYNCHRONOUS else 1
+def curve(run: Run, window: int, x: Axis = "episodes") -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Where the window ends, and mean and quartiles of the returns in it."""
     returns = run.episodes["return"]
-    size = min(window * agents, len(returns))
-    step = max(agents, len(returns) // 400)
-    ends = np.arange(size, len(returns) + 1, step)
-    windows = [returns[end - size : end] for end in ends]
+    mean, rows = moving_average(run, window)
+    chosen = np.unique(np.linspace(0, len(rows) - 1, POINTS).astype(int))
+    size = len(returns) - len(rows) + 1
+    windows = [returns[row + 1 - size : row + 1] for row in rows[chosen]]
     low, high = np.array([np.percentile(part, (25, 75)) for part in windows]).T
-    return ends / agents, np.array([part.mean() for part in windows]), low, high
+    return axis(run, x)[rows[chosen]], mean[chosen], low, high
 
 
-def label(run: Run, runs: list[Run]) -> str:
-    """The run's system, and whatever of its configuration the others do not share."""
-    differs = [
-        f"{name} {value}"
-        for name, value in run.config.items()
-        if any(other.config.get(name) != value for other in runs if other.system == run.system)
-    ]
-    agents = f"{run.agents} agent{'s' if run.agents > 1 else ''}"
-    state = [] if run.complete else ["not complete"]
-    return ", ".join([run.system, agents, *differs, *state])
-
-
-def episodes_label(runs: list[Run]) -> str:
-    """What the horizontal axis counts."""
-    each = [run.system in SYNCHRONOUS for run in runs]
-    if all(each):
-        return "episodes of each agent"
-    return (
-        f"episodes of all agents ({', '.join(SYNCHRONOUS)}: of each agent)" if any(each) else "episodes of all agents"
-    )
-
-
-def draw_tests(runs: list[Run], out: Path) -> None:
-    """Write the figure of /evaluations: the mean over seeds, and the band from the lowest to the highest seed."""
-    groups: dict[str, list[Run]] = {}
+def mean_curve(
+    runs: Sequence[Run], window: int, x: Axis = "episodes"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The mean over seeds of their moving averages, and its 95% bootstrap interval, where all seeds have values."""
+    seeds = []
     for run in runs:
-        alike = replace(
-            run, config={name: value for name, value in run.config.items() if name not in ("seed", "steps")}
-        )
-        groups.setdefault(repr((run.system, run.agents, sorted(alike.config.items(), key=str))), []).append(alike)
-    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
-    for number, group in enumerate(groups.values()):
-        seeds = [_tests(run) for run in group]
-        steps = sorted(set.intersection(*(set(seed) for seed in seeds)))
-        means = np.array([[seed[step] for step in steps] for seed in seeds])
-        name = f"{label(group[0], [other[0] for other in groups.values()])}, {len(group)} seed{'s'[: len(group) > 1]}"
-        axes.plot(steps, means.mean(axis=0), label=name, color=f"C{number}", zorder=2)
-        axes.fill_between(steps, means.min(axis=0), means.max(axis=0), color=f"C{number}", alpha=0.15, linewidth=0)
-    axes.set_title(", ".join(sorted({str(run.config.get("env")) for run in runs})))
-    axes.set_xlabel("environment steps of each agent")
-    axes.set_ylabel("mean test return; band: lowest to highest seed")
-    axes.grid(alpha=0.3)
-    figure.legend(loc="outside lower center", ncols=2, fontsize="small", frameon=False)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=150)
-    plt.close(figure)
+        mean, rows = moving_average(run, window)
+        seeds.append((axis(run, x)[rows], mean))
+    start = max(places[0] for places, _ in seeds)
+    where = np.linspace(start, max(start, min(places[-1] for places, _ in seeds)), POINTS)
+    means = np.array([np.interp(where, places, mean) for places, mean in seeds])
+    low, high = interval(means, resamples=RESAMPLES)
+    return where, means.mean(axis=0), low, high
 
 
-def _tests(run: Run) -> dict[int, float]:
-    """Steps to the mean return of all agents' test episodes then."""
-    found = {}
-    for steps in np.unique(run.evaluations["steps"]):
-        rows = run.evaluations[run.evaluations["steps"] == steps]
-        found[int(steps)] = float(np.average(rows["mean"], weights=rows["episodes"]))
-    return found
+def x_label(x: Axis, runs: Sequence[Run]) -> str:
+    """What the horizontal axis counts."""
+    return {"episodes": how_counted(runs), "steps": "environment steps of all agents", "time": "seconds"}[x]
 
 
-def draw(runs: list[Run], window: int, out: Path) -> None:
+def draw_line(axes: plt.Axes, group: Sequence[Run], name: str, colour: object, options: Options, alpha: float) -> None:
+    """One line: of a run with its quartiles, or of some seeds with the interval of their mean."""
+    seeds = len(group) > 1
+    shape = mean_curve(group, options.window, options.x) if seeds else curve(group[0], options.window, options.x)
+    where, mean, low, high = shape
+    alone = len(where) == 1 or where[0] == where[-1]  # fewer episodes than the window: a point
+    axes.plot(where, mean, "o" if alone else "-", label=name, color=colour, zorder=2)
+    axes.fill_between(where, low, high, color=colour, alpha=alpha, linewidth=0, zorder=1)
+
+
+def draw(runs: list[Run], options: Options) -> None:
     """Write the figure."""
-    figure, axes = plt.subplots(figsize=(8, 5 + 0.1 * len(runs)), layout="constrained")
-    many = plt.get_cmap("turbo")(np.linspace(0, 1, len(runs)))
-    for number, run in enumerate(runs):
-        colour = f"C{number}" if len(runs) <= 10 else many[number]
-        episodes, mean, low, high = curve(run, window)
-        axes.plot(episodes, mean, label=label(run, runs), color=colour, zorder=2)
-        axes.fill_between(episodes, low, high, color=colour, alpha=0.3 / (1 + len(runs)), linewidth=0, zorder=1)
+    groups = by_seed(runs)
+    figure, axes = plt.subplots(figsize=(8, 5 + 0.1 * len(groups)), layout="constrained")
+    many = plt.get_cmap("turbo")(np.linspace(0, 1, len(groups)))
+    for number, group in enumerate(groups):
+        seeds = [f"{len(group)} seeds"] if len(group) > 1 else []
+        state = [] if all(run.complete for run in group) else ["not complete"]
+        name = ", ".join([label(group[0], runs), *seeds, *state])
+        draw_line(
+            axes, group, name, f"C{number}" if len(groups) <= 10 else many[number], options, 0.3 / (1 + len(groups))
+        )
     axes.set_title(", ".join(sorted({str(run.config.get("env")) for run in runs})))
-    axes.set_xlabel(episodes_label(runs))
-    axes.set_ylabel(f"return: mean and quartiles over {window} episodes")
+    axes.set_xlabel(x_label(options.x, runs))
+    bands = {"95% interval over seeds" if len(group) > 1 else "quartiles" for group in groups}
+    counts = {min(options.window, len(run.episodes) // per_agent(run)) for run in runs}
+    window = f"{max(counts):,}" if len(counts) == 1 else f"up to {max(counts):,}"
+    axes.set_ylabel(f"return: mean over {window} episodes\nband: {', '.join(sorted(bands))}")
     axes.grid(alpha=0.3)
-    figure.legend(loc="outside lower center", ncols=1 if len(runs) < 4 else 2, fontsize="small", frameon=False)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=150)
+    figure.legend(loc="outside lower center", ncols=1 if len(groups) < 4 else 2, fontsize="small", frameon=False)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(options.out, dpi=150)
     plt.close(figure)
 
 
@@ -128,22 +115,14 @@ def main() -> None:
     options = tyro.cli(Options, description=__doc__)
     if options.window < 1:
         sys.exit(f"curves: window must be at least 1, not {options.window}")
-    runs = []
-    for path in options.runs:
-        try:
-            run = read_run(path)
-            if not len(run.evaluations if options.tests else run.episodes):
-                raise ValueError(f"{path} holds no {'evaluations' if options.tests else 'episodes'} yet")
-            runs.append(run)
-        except ValueError as error:
-            print(f"curves: left out: {error}", file=sys.stderr)
-    if not runs:
-        sys.exit("curves: no results file that can be drawn")
+    runs = read_runs(options.runs, "curves")
+    if options.tests and not any(len(run.evaluations) for run in runs):
+        sys.exit("curves: no results file holds evaluations")
     try:
         if options.tests:
-            draw_tests(runs, options.out)
+            draw_tests([run for run in runs if len(run.evaluations)], options.out)
         else:
-            draw(runs, options.window, options.out)
+            draw(runs, options)
     except (OSError, ValueError) as error:
         sys.exit(f"curves: cannot write {options.out}: {error}")
     print(f"{len(runs)} runs drawn: {options.out}")

@@ -32,9 +32,11 @@ class DressedVqc:
         qpu: str = "native",
         shots: int | None = None,
         seed: int = 0,
+        latency: float = 0.0,
+        jitter: float = 0.0,
     ) -> None:
         self.circuit = variational(qubits, layers, more_entangle)
-        self.device = make_device(self.circuit, qpu, shots, seed)
+        self.device = make_device(self.circuit, qpu, shots, seed, latency, jitter)
         self.tanh = tanh
         first, last = flat.linear("first", inputs, qubits), flat.linear("last", qubits, outputs)
         self.layout = flat.Layout(first | {"circuit": self.circuit.weights} | last)

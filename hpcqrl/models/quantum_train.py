@@ -25,12 +25,12 @@ class QuantumTrainGenerator:
 
     def __init__(
         self, k: int, layers: int, mapping: Sequence[int] = (10, 64, 10), qpu: str = "native", shots: int | None = None,
-        seed: int = 0,
+        seed: int = 0, latency: float = 0.0, jitter: float = 0.0,
     ) -> None:  # fmt: skip
         self.k = k
         self.qubits = max(2, math.ceil(math.log2(k)))
         self.circuit = quantum_train(self.qubits, layers)
-        self.device = make_device(self.circuit, qpu, shots, seed)
+        self.device = make_device(self.circuit, qpu, shots, seed, latency, jitter)
         self.mapping_sizes = [self.qubits + 1, *mapping, 1]
         shapes = {"circuit": self.circuit.weights}
         for number, (inputs, outputs) in enumerate(self._layers()):

@@ -41,14 +41,26 @@ class Device(Protocol):
 
 
 def make_device(
-    circuit: Circuit, name: str = NATIVE, shots: int | None = None, seed: int = 0, **options: Any
+    circuit: Circuit,
+    name: str = NATIVE,
+    shots: int | None = None,
+    seed: int = 0,
+    latency: float = 0.0,
+    jitter: float = 0.0,
+    **options: Any,
 ) -> Device:
     """A device by name: "native", or any of PennyLane's ("lightning.qubit", "default.mixed", "lightning.gpu", ...).
 
-    shots: measurements per expectation value or probability; None: exact. Raises ValueError if there is no such device.
+    shots: measurements per expectation value or probability; None: exact. latency: milliseconds of each circuit
+    execution, varied by the share jitter, as on an emulated QPU; 0: as fast as it goes. Raises ValueError if there is
+    no such device.
     """
     if shots is not None and shots < 1:
         raise ValueError(f"shots must be at least 1, not {shots}")
+    if latency > 0.0:
+        from hpcqrl.quantum.emulated_qpu import EmulatedQpu
+
+        return EmulatedQpu(make_device(circuit, name, shots, seed, **options), 1e-3 * latency, jitter, seed)
     if name == NATIVE:
         return NativeDevice(circuit, shots, seed, **options)
     from hpcqrl.quantum.pennylane_device import PennyLaneDevice

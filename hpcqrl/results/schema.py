@@ -33,6 +33,8 @@ EXTRA = {
             "staleness", "<f8", "updates", "updates by others between pull and push, mean over the episode's pushes"
         ),
         Column("loss", "<f8", "1", "loss in the values, mean over the episode's updates (QA3C: the squared TD error)"),
+        Column("waiting", "<f8", "s", "time in the episode's pushes, summed; Dist-QTRL: in the Allreduce before it"),
+        Column("last_push", "<f8", "s", "time of the episode's last push"),
         Column("refused", "<i4", "updates", "pushes refused in the episode: NaN or infinity in the gradient"),
         Column("epsilon", "<f8", "1", "probability of a random action at the episode's end"),
         Column("qtdnn_loss", "<f8", "nats", "binary cross-entropy of qtDNN and sampled bits, mean over the updates"),

@@ -4,6 +4,7 @@ Paper: "Quantum-Train-Based Distributed Multi-Agent Reinforcement Learning" (Che
 silent, the authors' public QTRL notebook. Every rank is one agent; "centric" training is one rank.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,7 +30,7 @@ if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl d
 
 Floats = NDArray[np.floating]
 
-EXTRA_COLUMNS = ()  # of an episode's record, beyond those of every system
+EXTRA_COLUMNS = ("waiting",)  # of an episode's record, beyond those of every system
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,17 @@ class Config:
     """Where circuits run: native, or a PennyLane device such as lightning.qubit, default.mixed, lightning.gpu."""
     shots: int | None = None
     """Measurements per generated policy; by default probabilities are exact."""
+    qpu_latency: float = 0.0
+    """Milliseconds that a circuit execution takes, to emulate a QPU; a batch is an execution for each sample."""
+    qpu_jitter: float = 0.0
+    """Share, 0 to 1, by which each execution's latency varies, uniformly."""
 
     def __post_init__(self) -> None:
         at_least(1, episodes=self.episodes, layers=self.layers, hidden=self.hidden, max_steps=self.max_steps)
         at_least(1, shots=self.shots, actions=self.actions, mapping=min(self.mapping, default=0))
         at_least(0, seed=self.seed, entropy_weight=self.entropy_weight)
+        within(0.0, 60_000.0, qpu_latency=self.qpu_latency)
+        within(0.0, 1.0, qpu_jitter=self.qpu_jitter)
         within(0.0, 1.0, discount=self.discount)
         positive(learning_rate=self.learning_rate, max_gradient_norm=self.max_gradient_norm)
 
@@ -93,7 +100,7 @@ class Agent:
         self.policy = Policy(observation.size, config.hidden, int(self.env.action_space.n))  # type: ignore[attr-defined]
         self.model: Policy | QuantumTrainGenerator = self.policy
         if config.model == "quantum":
-            qpu = config.qpu, config.shots, int(qpu_seed.generate_state(1)[0])
+            qpu = config.qpu, config.shots, int(qpu_seed.generate_state(1)[0]), config.qpu_latency, config.qpu_jitter
             self.model = QuantumTrainGenerator(self.policy.size, config.layers, config.mapping, *qpu)
         self.theta = self.model.initial(np.random.default_rng(shared))
         self.optimiser = Adam(config.learning_rate)
@@ -153,11 +160,13 @@ class Agent:
 
 def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Floats]:
     """IV.C, global synchronisation; the trained parameters by name."""
-    config, theta = agent.config, agent.theta
+    config, theta, waiting = agent.config, agent.theta, 0.0
     while agent.updates < config.episodes:
         gradient, reward_t = agent.gradient(theta)
-        journal.episode(agent.episodes + agents.rank, reward_t.sum(), len(reward_t), agent.updates)
+        journal.episode(agent.episodes + agents.rank, reward_t.sum(), len(reward_t), agent.updates, waiting)
+        begin = time.perf_counter()
         gradient = agents.mean(gradient)  # eq. 5
+        waiting = time.perf_counter() - begin
         clip_norm(gradient, config.max_gradient_norm)
         agent.optimiser.step(theta, agent.moments, agent.updates, gradient)
         agent.updates += 1

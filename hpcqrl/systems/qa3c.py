@@ -4,6 +4,7 @@ Paper: "Asynchronous training of quantum reinforcement learning" (Chen, arXiv:23
 silent, the author's public code.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -31,7 +32,13 @@ if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl d
 
 Floats = NDArray[np.floating]
 
-EXTRA_COLUMNS = ("staleness", "loss", "refused")  # of an episode's record, beyond those of every system
+EXTRA_COLUMNS = (
+    "staleness",
+    "loss",
+    "waiting",
+    "last_push",
+    "refused",
+)  # of an episode's record, beyond those of every system
 
 
 @dataclass(frozen=True)
@@ -74,11 +81,17 @@ class Config:
     """Where circuits run: native, or a PennyLane device such as lightning.qubit, default.mixed, lightning.gpu."""
     shots: int | None = None
     """Measurements per expectation value; by default they are exact."""
+    qpu_latency: float = 0.0
+    """Milliseconds that a circuit execution takes, to emulate a QPU; a batch is an execution for each sample."""
+    qpu_jitter: float = 0.0
+    """Share, 0 to 1, by which each execution's latency varies, uniformly."""
 
     def __post_init__(self) -> None:
         at_least(1, episodes=self.episodes, qubits=self.qubits, layers=self.layers, update_every=self.update_every)
         at_least(1, shots=self.shots, actions=self.actions)
         at_least(0, seed=self.seed)
+        within(0.0, 60_000.0, qpu_latency=self.qpu_latency)
+        within(0.0, 1.0, qpu_jitter=self.qpu_jitter)
         within(0.0, 1.0, discount=self.discount)
         within(0.0, 0.999999, beta_1=self.beta_1, beta_2=self.beta_2)
         positive(learning_rate=self.learning_rate)
@@ -94,7 +107,8 @@ class ActorCritic:
                 networks.append(DressedLinear(observation, outputs, config.qubits))
                 continue
             circuit = config.qubits, config.layers, config.more_entangle, config.tanh
-            networks.append(DressedVqc(observation, outputs, *circuit, config.qpu, config.shots, seed + number))
+            qpu = config.qpu, config.shots, seed + number
+            networks.append(DressedVqc(observation, outputs, *circuit, *qpu, config.qpu_latency, config.qpu_jitter))
         self.actor, self.critic = networks
         shapes = {f"actor.{name}": shape for name, shape in self.actor.layout.shapes.items()}
         shapes |= {f"critic.{name}": shape for name, shape in self.critic.layout.shapes.items()}
@@ -196,6 +210,7 @@ def learn(
         begun_at, refused, episode_return, length = version, shared.refusals.total, 0.0, 0
         staleness: list[int] = []
         losses: list[float] = []
+        pushes: list[float] = []  # seconds
         observation, _ = env.reset()
         done = False
         while not done:
@@ -215,16 +230,17 @@ def learn(
             value_tp1 = 0.0 if terminated else _value(model, theta, observation)  # R
             return_t = bootstrapped_returns(rewards, value_tp1, config.discount)
             gradient, loss = model.loss_gradient(theta, observation_t, np.array(actions), return_t)
-            before = version
+            before, begin = version, time.perf_counter()
             theta, version = shared.push(gradient)  # and theta' <- theta
+            pushes.append(time.perf_counter() - begin)
             between_updates()
             staleness.append(max(version - before - 1, 0))
             losses.append(loss)
             episode_return += sum(rewards)
             length += len(rewards)
-        means = float(np.mean(staleness)), float(np.mean(losses))
+        facts = float(np.mean(staleness)), float(np.mean(losses)), sum(pushes), pushes[-1]
         agent.unfinished.pop()
-        journal.episode(episode, episode_return, length, begun_at, *means, shared.refusals.total - refused)
+        journal.episode(episode, episode_return, length, begun_at, *facts, shared.refusals.total - refused)
 
 
 def _value(model: ActorCritic, theta: Floats, observation: Floats) -> float:

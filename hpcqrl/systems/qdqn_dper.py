@@ -3,6 +3,7 @@
 Paper: "Quantum deep Q learning with distributed prioritized experience replay" (Chen, arXiv:2304.09648), Algorithm 1.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -29,7 +30,14 @@ if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl d
 
 Floats = NDArray[np.floating]
 
-EXTRA_COLUMNS = ("staleness", "loss", "refused", "epsilon")  # of an episode's record, beyond those of every system
+EXTRA_COLUMNS = (
+    "staleness",
+    "loss",
+    "waiting",
+    "last_push",
+    "refused",
+    "epsilon",
+)  # of an episode's record, beyond those of every system
 
 
 @dataclass(frozen=True)
@@ -92,12 +100,18 @@ class Config:
     """Where circuits run: native, or a PennyLane device such as lightning.qubit, default.mixed, lightning.gpu."""
     shots: int | None = None
     """Measurements per expectation value; by default they are exact."""
+    qpu_latency: float = 0.0
+    """Milliseconds that a circuit execution takes, to emulate a QPU; a batch is an execution for each sample."""
+    qpu_jitter: float = 0.0
+    """Share, 0 to 1, by which each execution's latency varies, uniformly."""
 
     def __post_init__(self) -> None:
         at_least(1, episodes=self.episodes, qubits=self.qubits, layers=self.layers, batch=self.batch)
         at_least(1, trajectory_length=self.trajectory_length, capacity=self.capacity, target_every=self.target_every)
         at_least(1, shots=self.shots, actions=self.actions)
         at_least(0, seed=self.seed)
+        within(0.0, 60_000.0, qpu_latency=self.qpu_latency)
+        within(0.0, 1.0, qpu_jitter=self.qpu_jitter)
         within(0.0, 1.0, discount=self.discount, priority_alpha=self.priority_alpha, priority_beta=self.priority_beta)
         within(0.0, 1.0, epsilon_start=self.epsilon_start, epsilon_end=self.epsilon_end)
         within(0.0, 1.0, epsilon_decay=self.epsilon_decay)
@@ -121,7 +135,7 @@ class Agent:
         if config.model == "quantum":
             circuit = config.qubits, config.layers, config.more_entangle, config.tanh
             qpu = config.qpu, config.shots, int(qpu_seed.generate_state(1)[0])
-            self.model = DressedVqc(inputs, self.actions, *circuit, *qpu)
+            self.model = DressedVqc(inputs, self.actions, *circuit, *qpu, config.qpu_latency, config.qpu_jitter)
         self.theta = self.model.initial(np.random.default_rng(shared))  # the same on every rank
         capacity = 1 if config.replay == "none" else config.capacity
         alpha = config.priority_alpha if config.replay == "prioritized" else 0.0
@@ -215,6 +229,7 @@ def learn(
         begun_at, refused, episode_return, length = version, shared.refusals.total, 0.0, 0
         staleness: list[int] = []
         losses: list[float] = []
+        pushes: list[float] = []  # seconds
         observation, _ = env.reset()
         done = False
         while not done:
@@ -238,8 +253,9 @@ def learn(
             places, batch, weights = replay.sample(agent.batch, agent.random)
             gradient, batch_losses = agent.loss_gradient(theta, shared.target(), batch, weights)
             replay.reprioritize(places, batch_losses)
-            before = version
+            before, begin = version, time.perf_counter()
             theta, version = shared.push(gradient)
+            pushes.append(time.perf_counter() - begin)
             steps = shared.count("steps", len(rewards))  # Y
             if steps // config.target_every < (steps + len(rewards)) // config.target_every:  # Y mod C = 0
                 shared.renew_target()
@@ -248,10 +264,10 @@ def learn(
             losses.append(float(batch_losses.mean()))
             episode_return += sum(rewards)
             length += len(rewards)
-        means = float(np.mean(staleness)), float(np.mean(losses))
+        facts = float(np.mean(staleness)), float(np.mean(losses)), sum(pushes), pushes[-1]
         agent.unfinished.pop()
         journal.episode(
-            episode, episode_return, length, begun_at, *means, shared.refusals.total - refused, agent.epsilon
+            episode, episode_return, length, begun_at, *facts, shared.refusals.total - refused, agent.epsilon
         )
 
 

@@ -1,0 +1,45 @@
+"""Results files with any returns, written as runs write them; and tools called without a process of their own."""
+
+import json
+import sys
+
+import numpy as np
+
+from hpcqrl.results.recorder import Recorder
+from hpcqrl.results.schema import ATTRIBUTES, EPISODE, EXTRA, row_dtype
+
+COLUMNS = EPISODE + tuple(EXTRA[name] for name in ("staleness", "waiting", "last_push"))
+
+
+def write_run(path, returns, system="qa3c", agents=1, seed=0, complete=True, length=10, times=None, **config):
+    """A results file whose episodes have these returns; times: seconds at their ends, by default one each."""
+    rows = np.zeros(len(returns), row_dtype(COLUMNS))
+    rows["episode"] = np.arange(len(returns))
+    rows["agent"] = rows["episode"] % agents
+    rows["return"], rows["length"] = returns, length
+    rows["time"] = 1.0 + rows["episode"] if times is None else times
+    rows["version"] = 2 * rows["episode"]
+    each = agents if system == "dist-qtrl" else 1
+    config = {"env": "E-v0", "episodes": len(returns) // each, "seed": seed, "qpu_latency": 0.0} | config
+    attributes = dict.fromkeys(ATTRIBUTES, "none") | {"format": 2, "system": system, "config": json.dumps(config)}
+    attributes |= {"seed": seed, "agents": agents, "root": "acts", "history": "[]", "checkpoint_every": 0.0}
+    attributes = {name: value for name, value in attributes.items() if name not in ("complete", "checkpointed")}
+    with Recorder(path, attributes, COLUMNS, overwrite=True) as recorder:
+        recorder.append(rows)
+        if complete:
+            recorder.finish({"actor.circuit": np.zeros((2, 3)), "actor.last.bias": np.zeros(4)})
+    return str(path)
+
+
+def call(module, capsys, *arguments):
+    """The tool's main with these arguments: its exit status, and what it wrote."""
+    before, sys.argv = sys.argv, [f"{module.__name__}.py", *map(str, arguments)]
+    try:
+        module.main()
+        status = 0
+    except SystemExit as end:
+        status = end.code
+    finally:
+        sys.argv = before
+    output, errors = capsys.readouterr()
+    return status, output, errors + (status if isinstance(status, str) else "")

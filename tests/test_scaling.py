@@ -1,0 +1,130 @@
+"""The throughput model is the queueing theory's, and what a run shows of its rates is what was put into it."""
+
+import re
+import sys
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+from launch import ROOT, run
+from synthetic import write_run
+
+sys.path.insert(0, str(ROOT / "tools"))
+
+import scaling
+import scaling_points
+import throughput
+
+from hpcqrl.results.reader import read_run
+
+COUNTS = (1, 2, 4, 8, 16, 32, 64)
+
+
+def rates(model, latency, cores=2.0):
+    return [float(model.steps_per_second([n], latency, cores)[0]) for n in COUNTS]
+
+
+def test_mean_value_analysis_against_known_queues():
+    alone = throughput.mean_value_analysis(20, 0.5, (0.0,))
+    assert np.allclose(alone, 2.0 * np.arange(1, 21)), "nobody waits"
+    balanced = throughput.mean_value_analysis(20, 0.0, (0.1, 0.1, 0.1))
+    assert np.allclose(balanced, np.arange(1, 21) / (np.arange(1, 21) + 2) / 0.1), "K equal queues: N / (N + K - 1)"
+    assert throughput.mean_value_analysis(5000, 1.0, (0.01, 0.02))[-1] == pytest.approx(50.0), "the slowest limits"
+    erlang = machine_repairman(10, 1.0, 0.3)
+    assert np.allclose(throughput.mean_value_analysis(10, 1.0, (0.3,)), erlang)
+
+
+def machine_repairman(customers, delay, demand):
+    """The same with one queue from the steady state of its Markov chain."""
+    found = []
+    for number in range(1, customers + 1):
+        weights = [1.0]
+        for waiting in range(number):
+            weights.append(weights[-1] * (number - waiting) / delay * demand)
+        found.append((1.0 - weights[0] / sum(weights)) / demand)
+    return found
+
+
+@pytest.mark.parametrize("synchronous", [False, True])
+def test_the_fit_finds_the_constants_and_predicts_points_that_it_has_not_seen(synchronous):
+    truth = throughput.Model(2e-4, 3.2, 2e-5, synchronous, 0.2 if synchronous else 0.0)
+    points = [(n, t, r) for t in (0.001, 0.005) for n, r in zip(COUNTS, rates(truth, t), strict=True)]
+    noise = np.random.default_rng(0).uniform(0.99, 1.01, len(points))
+    seen = [(n, t, r * e) for (n, t, r), e in zip(points, noise, strict=True) if n in COUNTS[::2]]
+    push = None if synchronous else truth.exchange
+    model = throughput.fit(*zip(*seen, strict=True), 2.0, synchronous, truth.jitter, push)
+    assert model.compute == pytest.approx(truth.compute, rel=0.1)
+    assert model.executions == pytest.approx(truth.executions, rel=0.05)
+    errors = [model.steps_per_second([n], t, 2.0)[0] / r - 1 for n, t, r in points if n not in COUNTS[::2]]
+    assert np.abs(errors).max() < 0.03
+
+
+def test_the_mean_of_the_largest_of_some_draws():
+    lengths = np.random.default_rng(0).integers(1, 100, 50)
+    drawn = np.random.default_rng(1).choice(lengths, (100_000, 5)).max(axis=1).mean()
+    assert throughput.mean_of_largest(lengths, [1, 5]) == pytest.approx([lengths.mean(), drawn], rel=0.01)
+
+
+def test_slow_and_uneven_qpus_hold_synchronous_agents_up_and_not_the_others():
+    steady, uneven = (throughput.Model(0.0, 1.0, 0.0, True, jitter) for jitter in (0.0, 0.5))
+    draws = np.random.default_rng(0).uniform(0.5, 1.5, (20_000, 16)).max(axis=1).mean()
+    assert steady.steps_per_second([16], 0.1, None) / uneven.steps_per_second([16], 0.1, None) == pytest.approx(
+        draws, 0.01
+    )
+
+
+def scaled(tmp_path, agents, rate, system="qa3c", latency=5.0, each=40):
+    """A run whose every agent makes `rate` steps a second in episodes of 10, all out of step."""
+    times = np.concatenate([(np.arange(1, each + 1) + a / agents) * 10 / rate for a in range(agents)])
+    order = np.argsort(times, kind="stable")
+    path = tmp_path / f"{system}-{agents}-{latency:g}.h5"
+    episodes = each if system == "dist-qtrl" else each * agents
+    return write_run(
+        path, np.arange(times.size), system, agents, times=times[order], qpu_latency=latency, episodes=episodes
+    )
+
+
+def test_what_a_run_shows_is_what_was_put_into_it(tmp_path):
+    found = scaling_points.point(read_run(scaled(tmp_path, 4, 50.0)))
+    assert found.agents == 4 and found.latency == 5.0 and found.steps == pytest.approx(200.0)
+    assert found.updates == pytest.approx(40.0, rel=0.05), "the synthetic version grows by 2 an episode, of 20 a second"
+
+
+def test_plot_prints_errors_on_points_held_out_and_draws(tmp_path):
+    model = throughput.Model(2e-4, 3.0, 2e-5)
+    files = [
+        scaled(tmp_path, n, r / n, latency=t)
+        for t in (1.0, 5.0)
+        for n, r in zip(COUNTS[:5], rates(model, 1e-3 * t), strict=False)
+    ]
+    out, bad = tmp_path / "figures" / "scaling.png", tmp_path / "bad.h5"
+    bad.write_text("no HDF5")
+    done = run(sys.executable, "tools/scaling.py", "plot", *files, str(bad), "--cores", "2", "--out", str(out))
+    assert done.returncode == 0 and "bad.h5" in done.stderr and "Traceback" not in done.stderr, done.stderr
+    assert done.stdout.count("held out") == 4 and matplotlib.image.imread(out).std() > 0.01
+    assert float(re.search(r"held-out points: mean ([\d.]+)%", done.stdout)[1]) < 10.0
+
+
+def test_bad_input_is_a_line_each(tmp_path, capsys):
+    figure, short = tmp_path / "x.png", write_run(tmp_path / "short.h5", [1.0, 2.0], agents=2)
+    for files in ((), (short,), (tmp_path / "none.h5",)):
+        with pytest.raises(SystemExit, match="no results file that can be used"):
+            scaling.plot(tuple(map(Path, files)), out=figure)
+        said = capsys.readouterr().err
+        assert not files or "too few episodes" in said or "none.h5" in said
+    assert not figure.exists()
+    scaling.plot((Path(scaled(tmp_path, 2, 50.0)),), out=figure)
+    assert "no model: a model needs at least 2" in capsys.readouterr().err and figure.exists()
+
+
+def test_run_measures_agents_on_emulated_qpus_that_sleep(tmp_path):
+    options = "--options=--env MiniGrid-Empty-5x5-v0 --hidden 2 --layers 1 --max-steps 5"
+    agents = ("--agents", "1", "2")
+    command = ("run", "dist-qtrl", *agents, "--qpu-latency", "40", "--episodes", "12", options)
+    done = run(sys.executable, "tools/scaling.py", *command, "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"dist-qtrl-weak-40ms-{n}.h5" for n in (1, 2)]
+    found = scaling_points.point(read_run(tmp_path / "dist-qtrl-weak-40ms-2.h5"))
+    assert found.steps <= 2 * 5 / 0.040 * 1.05, "an episode waits for one execution"
+    assert scaling.HEADINGS[0] in done.stdout and "load before it" in done.stdout

@@ -1,0 +1,45 @@
+"""The figure of /evaluations, what a system's tests while it trained have found: for `curves.py --tests`."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from reading import label
+
+from hpcqrl.results.reader import Run
+
+
+def draw_tests(runs: list[Run], out: Path) -> None:
+    """Write the figure of /evaluations: the mean over seeds, and the band from the lowest to the highest seed."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        alike = replace(
+            run, config={name: value for name, value in run.config.items() if name not in ("seed", "steps")}
+        )
+        groups.setdefault(repr((run.system, run.agents, sorted(alike.config.items(), key=str))), []).append(alike)
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    for number, group in enumerate(groups.values()):
+        seeds = [_tests(run) for run in group]
+        steps = sorted(set.intersection(*(set(seed) for seed in seeds)))
+        means = np.array([[seed[step] for step in steps] for seed in seeds])
+        name = f"{label(group[0], [other[0] for other in groups.values()])}, {len(group)} seed{'s'[: len(group) > 1]}"
+        axes.plot(steps, means.mean(axis=0), label=name, color=f"C{number}", zorder=2)
+        axes.fill_between(steps, means.min(axis=0), means.max(axis=0), color=f"C{number}", alpha=0.15, linewidth=0)
+    axes.set_title(", ".join(sorted({str(run.config.get("env")) for run in runs})))
+    axes.set_xlabel("environment steps of each agent")
+    axes.set_ylabel("mean test return; band: lowest to highest seed")
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=2, fontsize="small", frameon=False)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=150)
+    plt.close(figure)
+
+
+def _tests(run: Run) -> dict[int, float]:
+    """Steps to the mean return of all agents' test episodes then."""
+    found = {}
+    for steps in np.unique(run.evaluations["steps"]):
+        rows = run.evaluations[run.evaluations["steps"] == steps]
+        found[int(steps)] = float(np.average(rows["mean"], weights=rows["episodes"]))
+    return found

@@ -1,0 +1,48 @@
+"""How sure a mean over few seeds is."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import bootstrap, trim_mean
+
+RESAMPLES = 9999
+LEVEL = 0.95
+
+
+def interquartile_mean(values: Any, axis: int = 0) -> Any:
+    """Mean of the middle half: a quarter of the values (rounded down) is cut off at either end. Source: Agarwal et al.,
+    "Deep Reinforcement Learning at the Edge of the Statistical Precipice" (arXiv:2108.13264).
+    """
+    return trim_mean(values, 0.25, axis=axis)
+
+
+def interval(values: Any, statistic: Callable[..., Any] = np.mean, resamples: int = RESAMPLES) -> tuple[Any, Any]:
+    """95% percentile bootstrap interval of a statistic over seeds, values [seeds, ...]; NaN from a single seed.
+
+    The same values give the same interval. Constant values give an interval without width.
+    """
+    values = np.asarray(values, np.float64)
+    if len(values) < 2:
+        return np.full(values.shape[1:], np.nan)[()], np.full(values.shape[1:], np.nan)[()]
+    options: dict[str, Any] = {"n_resamples": resamples, "confidence_level": LEVEL, "method": "percentile", "axis": 0}
+    found = bootstrap((values,), statistic, vectorized=True, rng=np.random.default_rng(0), **options)
+    return found.confidence_interval.low, found.confidence_interval.high
+
+
+def ratio_interval(above: Sequence[float], below: Sequence[float]) -> tuple[float, float]:
+    """The same of the ratio of two means, whose seeds are drawn apart; NaN if either has a single seed."""
+    if min(len(above), len(below)) < 2:
+        return float("nan"), float("nan")
+    random = np.random.default_rng(0)
+    above_means, below_means = (
+        np.asarray(values)[random.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1)
+        for values in (above, below)
+    )
+    low, high = np.percentile(above_means / below_means, (50 * (1 - LEVEL), 50 * (1 + LEVEL)))
+    return float(low), float(high)
+
+
+def shown(low: float, high: float, digits: int = 3) -> str:
+    """An interval as text; a dash if there is none."""
+    return "-" if np.isnan(low) else f"{low:.{digits}f} to {high:.{digits}f}"

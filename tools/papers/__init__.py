@@ -1,0 +1,1 @@
+"""What each paper ran, and what it found, as plain data: a module per paper."""

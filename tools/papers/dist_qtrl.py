@@ -1,0 +1,67 @@
+"""Dist-QTRL (arXiv 2412.08845): Tables I and II, Figure 1."""
+
+from papers.paper import Curves, Experiment, Paper, Scores, Speedups
+
+PAPER = Paper(
+    title="Quantum-Train-Based Distributed Multi-Agent Reinforcement Learning",
+    source="arXiv:2412.08845",
+    system="dist-qtrl",
+    episodes=4000,
+    agents=1,
+    seeds=5,
+    experiments=(
+        Experiment("classical", ("--model", "classical"), 500, 1),
+        Experiment("centric QTRL-3", ("--layers", "3"), 180, 1),
+        Experiment("centric QTRL-7", ("--layers", "7"), 190, 1),
+        Experiment("centric QTRL-13", ("--layers", "13"), 160, 1),
+        Experiment("QTRL-3, 2 agents", ("--layers", "3"), 125, 2),
+        Experiment("QTRL-3, 4 agents", ("--layers", "3"), 55, 4),
+        Experiment("QTRL-3, 8 agents", ("--layers", "3"), 42, 8),
+    ),
+    parts=(
+        Scores(
+            "Table I: average reward, MiniGrid-Empty-5x5",
+            500,
+            (
+                ("classical", 0.9244, 4835),
+                ("centric QTRL-3", 0.6453, 1749),
+                ("centric QTRL-7", 0.8164, 2061),
+                ("centric QTRL-13", 0.8632, 2529),
+                ("QTRL-3, 4 agents", 0.901, 1749),
+            ),
+        ),
+        Speedups(
+            "Table II: speed-up in episodes to what one agent ends with",
+            100,
+            (
+                ("centric QTRL-3", None),
+                ("QTRL-3, 2 agents", 2.06),
+                ("QTRL-3, 4 agents", 3.33),
+                ("QTRL-3, 8 agents", 5.33),
+            ),
+        ),
+        Curves(
+            "Figure 1(b): average reward",
+            100,
+            (
+                (
+                    "MiniGrid-Empty-5x5",
+                    ("classical", "centric QTRL-3", "centric QTRL-7", "centric QTRL-13", "QTRL-3, 4 agents"),
+                ),
+            ),
+        ),
+        Curves(
+            "Figure 1(c): more agents sooner",
+            100,
+            (("QTRL-3", ("centric QTRL-3", "QTRL-3, 2 agents", "QTRL-3, 4 agents", "QTRL-3, 8 agents")),),
+            target="centric QTRL-3",
+        ),
+    ),
+    orders=(
+        ("classical", "QTRL-3, 4 agents", "Table I"),
+        ("QTRL-3, 4 agents", "centric QTRL-13", "Table I"),
+        ("centric QTRL-13", "centric QTRL-7", "Table I"),
+        ("centric QTRL-7", "centric QTRL-3", "Table I"),
+    ),
+    notes=("The paper does not say over which episodes its average reward is taken; here over the last 500 of 4000.",),
+)

@@ -1,0 +1,58 @@
+"""QA3C (arXiv 2301.05096): Table I, Figures 7 to 9."""
+
+from papers.paper import Curves, Experiment, Paper, Scores
+
+ENVIRONMENTS = {  # name: (Gymnasium id, parameters of QA3C and of its classical twin [Table I], episodes a second)
+    "Acrobot": ("Acrobot-v1", 244, 292, 25),
+    "CartPole": ("CartPole-v1", 203, 251, 110),
+    "SimpleCrossing S9N1": ("MiniGrid-SimpleCrossingS9N1-v0", 2527, 2575, 30),
+    "SimpleCrossing S9N2": ("MiniGrid-SimpleCrossingS9N2-v0", 2527, 2575, 25),
+    "SimpleCrossing S9N3": ("MiniGrid-SimpleCrossingS9N3-v0", 2527, 2575, 25),
+}
+
+
+def _both(name: str) -> tuple[str, str]:
+    return f"{name}, quantum", f"{name}, classical"
+
+
+PAPER = Paper(
+    title="Asynchronous training of quantum reinforcement learning",
+    source="arXiv:2301.05096",
+    system="qa3c",
+    episodes=100_000,
+    agents=80,
+    seeds=1,
+    experiments=tuple(
+        Experiment(f"{name}, {model}", ("--env", env, "--model", model), rate * (1 if model == "quantum" else 2))
+        for name, (env, _, _, rate) in ENVIRONMENTS.items()
+        for model in ("quantum", "classical")
+    ),
+    parts=(
+        Scores(
+            "Table I: numbers of parameters; and final scores, which the paper gives as curves only",
+            1000,
+            tuple(
+                (label, None, size)
+                for name, (_, quantum, classical, _) in ENVIRONMENTS.items()
+                for label, size in zip(_both(name), (quantum, classical), strict=True)
+            ),
+        ),
+        Curves("Figure 7: average score, Acrobot", 100, (("Acrobot", _both("Acrobot")),)),
+        Curves("Figure 8: average score, CartPole", 100, (("CartPole", _both("CartPole")),)),
+        Curves(
+            "Figure 9: average score, SimpleCrossing",
+            100,
+            tuple((f"SimpleCrossing {size}", _both(f"SimpleCrossing {size}")) for size in ("S9N1", "S9N2", "S9N3")),
+        ),
+    ),
+    orders=(
+        (*_both("Acrobot"), "VI.C.1"),
+        (*_both("CartPole"), "VI.C.2"),
+        (*_both("SimpleCrossing S9N2"), "VI.C.3"),
+        (*_both("SimpleCrossing S9N3"), "VI.C.3"),
+    ),
+    notes=(
+        "The paper trained with 80 agents on 80 cores; the number here is in the list of runs.",
+        "Final scores are means over the last 1000 episodes; curves over 100 episodes, as in the paper.",
+    ),
+)

@@ -1,0 +1,47 @@
+"""QDQN-DPER (arXiv 2304.09648): Figure 3."""
+
+from papers.paper import Curves, Experiment, Paper, Scores
+
+MODELS = {  # as in the legend of Figure 3; classical asynchronous Q-learning has the TD loss
+    "quantum, PER, matrix loss": ("--model", "quantum", "--replay", "prioritized", "--loss", "matrix"),
+    "quantum, PER, TD loss": ("--model", "quantum", "--replay", "prioritized", "--loss", "td"),
+    "quantum, no replay": ("--model", "quantum", "--replay", "none", "--loss", "td"),
+    "classical, PER": ("--model", "classical", "--replay", "prioritized", "--loss", "td"),
+    "classical, no replay": ("--model", "classical", "--replay", "none", "--loss", "td"),
+}
+ENVIRONMENTS = ("v0", "v1", "v2", "v3")
+FULL, *OTHERS = MODELS
+
+
+def _in(env: str, model: str) -> str:
+    return f"{env}, {model}"
+
+
+PAPER = Paper(
+    title="Quantum deep Q learning with distributed prioritized experience replay",
+    source="arXiv:2304.09648",
+    system="qdqn-dper",
+    episodes=50_000,
+    agents=8,
+    seeds=1,
+    experiments=tuple(
+        Experiment(_in(env, model), ("--env", f"hpcqrl/CartPoleMod-{env}", *options), 50)
+        for env in ENVIRONMENTS
+        for model, options in MODELS.items()
+    ),
+    parts=(
+        Scores(
+            "Final scores, which the paper gives as curves only",
+            5000,
+            tuple((_in(env, model), None, None) for env in ENVIRONMENTS for model in MODELS),
+        ),
+        Curves(
+            "Figure 3: mean and standard deviation of the scores in the past 5,000 episodes",
+            5000,
+            tuple((f"CartPoleMod-{env}", tuple(_in(env, model) for model in MODELS)) for env in ENVIRONMENTS),
+            band="std",
+        ),
+    ),
+    orders=tuple((_in(env, FULL), _in(env, other), "6.3") for env in ENVIRONMENTS for other in OTHERS),
+    notes=("The paper does not say how many agents it trained with; the number here is in the list of runs.",),
+)

@@ -1,0 +1,119 @@
+"""Results files as the tools read them: many at once, and together those that differ in nothing but their seed."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hpcqrl.results.reader import Run, read_run
+
+SYNCHRONOUS = ("dist-qtrl",)  # these count episodes of each agent, as their papers do; the others count all
+
+
+def say(tool: str, text: str) -> None:
+    """A line on stderr that begins with the tool's name."""
+    print(f"{tool}: {text}", file=sys.stderr)
+
+
+def read_runs(paths: Iterable[Path], tool: str, incomplete: bool = True) -> list[Run]:
+    """The runs that can be used, in the order given; the others are named on stderr, with the reason.
+
+    incomplete: whether a run that goes on, or was cut off, is used for what it has. Ends the program if none is left.
+    """
+    runs = []
+    for path in dict.fromkeys(paths):
+        try:
+            run = read_run(path)
+            if not len(run.episodes):
+                raise ValueError(f"{path} holds no episodes yet")
+            if not (run.complete or incomplete):
+                raise ValueError(
+                    f"{path} is not complete: {len(run.episodes):,} of {wanted_episodes(run):,} episodes "
+                    "(--incomplete takes it as it is)"
+                )
+            runs.append(run)
+        except ValueError as error:
+            say(tool, f"left out: {error}")
+    if not runs:
+        sys.exit(f"{tool}: no results file that can be used")
+    for run in runs:
+        if len(run.episodes) > 1 and np.ptp(run.episodes["return"]) == 0.0:
+            say(tool, f"note: all returns in {run.path} are {run.episodes['return'][0]:g}")
+    systems = sorted({run.system for run in runs})
+    if len(systems) > 1:
+        say(tool, f"note: these are runs of different systems: {', '.join(systems)}; {how_counted(runs)}")
+    return runs
+
+
+def wanted_episodes(run: Run) -> int:
+    """Episodes of all agents when the run is complete."""
+    return int(run.config.get("episodes", len(run.episodes))) * per_agent(run)
+
+
+def per_agent(run: Run) -> int:
+    """Episodes of all agents in one as the system counts them."""
+    return run.agents if run.system in SYNCHRONOUS else 1
+
+
+def how_counted(runs: Sequence[Run]) -> str:
+    """What a number of episodes counts in these runs."""
+    each = [run.system in SYNCHRONOUS for run in runs]
+    if all(each):
+        return "episodes of each agent"
+    return (
+        f"episodes of all agents ({', '.join(SYNCHRONOUS)}: of each agent)" if any(each) else "episodes of all agents"
+    )
+
+
+def by_seed(runs: Iterable[Run], apart_from: Sequence[str] = ()) -> list[list[Run]]:
+    """The runs in groups that differ in nothing but their seed, and the configuration's fields named in apart_from.
+
+    Agents are a field here, by the name "agents".
+    """
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        facts = {name: value for name, value in fields(run).items() if name not in ("seed", *apart_from)}
+        groups.setdefault(repr((run.system, sorted(facts.items()))), []).append(run)
+    return list(groups.values())
+
+
+def fields(run: Run) -> dict[str, object]:
+    """The run's configuration, and its number of agents."""
+    return {"agents": run.agents} | run.config
+
+
+def label(run: Run, runs: Iterable[Run], but: Sequence[str] = ("seed",)) -> str:
+    """The run's system, its agents, and whatever of its configuration other runs of that system do not share."""
+    alike = [other for other in runs if other.system == run.system]
+    differs = [
+        f"{name} {value}"
+        for name, value in run.config.items()
+        if name not in but and any(other.config.get(name) != value for other in alike)
+    ]
+    agents = [] if "agents" in but else [f"{run.agents} agent{'s' if run.agents > 1 else ''}"]
+    return ", ".join([run.system, *agents, *differs])
+
+
+def score(run: Run, last: int) -> float:
+    """Mean return of the run's last episodes, as many as `last` by the system's count."""
+    return float(run.episodes["return"][-last * per_agent(run) :].mean())
+
+
+def moving_average(run: Run, window: int, power: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Mean return over `window` episodes, by the system's count, at every row where the window is full, and those rows'
+    numbers. A run that has fewer episodes has one point: the mean of all. power: of the returns, before the mean.
+    """
+    returns = run.episodes["return"] ** power
+    size = min(window * per_agent(run), len(returns))
+    sums = np.concatenate([[0.0], np.cumsum(returns)])
+    return (sums[size:] - sums[:-size]) / size, np.arange(size - 1, len(returns))
+
+
+def axis(run: Run, what: str) -> np.ndarray:
+    """For each row: the episodes (by the system's count), the steps of all agents, or the seconds, until its end."""
+    if what == "steps":
+        return np.cumsum(run.episodes["length"].astype(np.int64))
+    if what == "time":
+        return np.maximum.accumulate(run.episodes["time"])
+    return np.arange(1, len(run.episodes) + 1) / per_agent(run)

@@ -1,0 +1,196 @@
+"""Measure how throughput scales with agents, and draw it with a model that predicts more of them.
+
+python tools/scaling.py run qa3c --agents 1 2 4 8 16 32 --qpu-latency 1 5
+python tools/scaling.py plot runs/scaling/qa3c-weak-*.h5 --strong runs/scaling/qa3c-strong-*.h5 --out scaling.png
+"""
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import tyro
+from reading import SYNCHRONOUS, by_seed, label, read_runs, say
+from scaling_figure import draw_series, draw_strong, finish, panels_of_a_figure
+from scaling_points import Point, point
+from table import markdown, write
+from throughput import NAMES, Model, fit
+
+from hpcqrl.results.reader import read_run
+
+BIN = Path(sys.executable).parent
+STILL = ("--learning-rate", "1e-12")  # the policy stays as it is, so that episodes are alike for all numbers of agents
+LOOSE = ("agents", "episodes", "qpu_latency")  # what differs between runs of one model
+
+
+def run(
+    system: tyro.conf.Positional[str],
+    agents: tuple[int, ...] = (1, 2, 4, 8, 16, 32),
+    qpu_latency: tuple[float, ...] = (1.0, 5.0),
+    qpu_jitter: float = 0.0,
+    episodes: int = 20,
+    kind: Literal["weak", "strong"] = "weak",
+    options: str = "",
+    out: Path = Path("runs/scaling"),
+) -> None:
+    """Train with each number of agents, with learning all but off, and print what each run shows.
+
+    episodes: of each agent; with --kind strong, of each of the most agents, and as many in all for fewer. qpu_latency:
+    milliseconds, each in turn. options: more of `hpcqrl train`'s, as in --options="--env Acrobot-v1". A complete run is
+    not repeated.
+    """
+    rows = []
+    for latency in qpu_latency:
+        for number in agents:
+            path = out / f"{system}-{kind}-{latency:g}ms-{number}.h5"
+            each = episodes if kind == "weak" else max(1, episodes * max(agents) // number)
+            wanted = each if system in SYNCHRONOUS else each * number
+            qpu = ("--qpu-latency", str(latency), "--qpu-jitter", str(qpu_jitter))
+            root = () if system in SYNCHRONOUS else ("--root", "act")
+            command = ["train", system, "--episodes", str(wanted), *qpu, *root, *STILL, *shlex.split(options)]
+            load = os.getloadavg()[0]
+            if not _complete(path, number, wanted):
+                launcher = [str(BIN / "mpiexec"), "-n", str(number), str(BIN / "hpcqrl")]
+                done = subprocess.run(
+                    [*launcher, *command, "--out", str(path), "--overwrite"], stdout=subprocess.DEVNULL, check=False
+                )
+                if done.returncode:
+                    say("scaling", f"left out: {path}: the run failed with status {done.returncode}")
+                    continue
+            try:
+                found = point(read_run(path))
+            except ValueError as error:
+                say("scaling", f"left out: {error}")
+                continue
+            rows.append(_row(found))
+            print(
+                f"{path}: {found.steps:,.0f} steps/s; load before it {load:.1f} on {os.cpu_count()} cores", flush=True
+            )
+    if not rows:
+        sys.exit("scaling: no run to show")
+    print(markdown(HEADINGS, rows), end="")
+
+
+def _complete(path: Path, agents: int, episodes: int) -> bool:
+    try:
+        run = read_run(path)
+    except ValueError:
+        return False
+    return run.complete and run.agents == agents and run.config["episodes"] == episodes
+
+
+HEADINGS = (
+    "agents", "QPU ms", "steps/s", "updates/s", "push ms: 50%", "95%", "99%", "staleness", "waiting",
+)  # fmt: skip
+
+
+def _row(point: Point) -> list[str]:
+    push = [f"{1e3 * part:.3f}" for part in point.push]
+    rates = [f"{point.steps:,.1f}", f"{point.updates:,.1f}"]
+    return [str(point.agents), f"{point.latency:g}", *rates, *push, f"{point.staleness:.2f}", f"{point.waiting:.1%}"]
+
+
+def plot(
+    runs: tyro.conf.Positional[tuple[Path, ...]],
+    strong: tuple[Path, ...] = (),
+    out: Path = Path("scaling.png"),
+    cores: float = float(os.cpu_count() or 1),
+) -> None:
+    """Draw weak scaling, and with --strong strong scaling; fit the model to every second number of agents, and print
+    what it is fitted to, its constants, and its error on the numbers held out. cores: of the machine that it ran on.
+    """
+    if not cores > 0:
+        sys.exit(f"scaling: cores must be above 0, not {cores:g}")
+    points = _points(runs)
+    kinds = by_seed([point.run for point in points], LOOSE)
+    figure, panels = panels_of_a_figure()
+    text = []
+    for number, kind in enumerate(kinds):
+        mine = sorted((p for p in points if p.run in kind), key=lambda p: (p.latency, p.agents))
+        name = label(kind[0], [p.run for p in points], but=("seed", *LOOSE))
+        held_out = set(sorted({p.agents for p in mine})[1::2])
+        model = _fit(name, [p for p in mine if p.agents not in held_out], cores)
+        text.append(_report(name, mine, held_out, model, cores))
+        latencies = sorted({p.latency for p in mine})
+        for place, latency in enumerate(latencies):
+            series = [p for p in mine if p.latency == latency]
+            colour = f"C{(3 * number + place) % 10}"
+            draw_series(panels, f"{name}, QPU {latency:g} ms", series, held_out, model, cores, colour)
+    for number, (name, series) in enumerate(_strong_series(_points(strong) if strong else [])):
+        draw_strong(panels, name, series, 0.3 * (number % 3))
+    try:
+        finish(figure, panels, out)
+    except (OSError, ValueError) as error:
+        sys.exit(f"scaling: cannot write {out}: {error}")
+    write("\n".join(text), None, "scaling")
+    print(f"\n{len(points)} runs drawn: {out}")
+
+
+def _points(paths: Sequence[Path]) -> list[Point]:
+    points = []
+    for run in read_runs(paths, "scaling", incomplete=False):
+        try:
+            points.append(point(run))
+        except (ValueError, KeyError) as error:
+            say("scaling", f"left out: {error if isinstance(error, ValueError) else f'{run.path} lacks {error}'}")
+    if not points:
+        sys.exit("scaling: no results file that can be used")
+    return points
+
+
+def _fit(name: str, points: Sequence[Point], cores: float) -> Model | None:
+    synchronous, fewest = points[0].run.system in SYNCHRONOUS, min(points, key=lambda p: p.agents)
+    jitter = float(fewest.run.config.get("qpu_jitter", 0.0))
+    push = None if synchronous else fewest.push[0] * fewest.updates / fewest.steps  # nobody else has the mutex
+    rates = [p.steps for p in points]
+    try:
+        latencies = [1e-3 * p.latency for p in points]
+        lengths = [length for p in points for length in p.run.episodes["length"].tolist()] if synchronous else (1,)
+        return fit([p.agents for p in points], latencies, rates, cores, synchronous, jitter, push, lengths)
+    except ValueError as error:
+        say("scaling", f"note: {name}: no model: {error}")
+        return None
+
+
+def _report(name: str, points: Sequence[Point], held_out: set[int], model: Model | None, cores: float) -> str:
+    rows, errors = [], []
+    for p in points:
+        base = next(other for other in points if other.latency == p.latency)
+        efficiency = p.steps / base.steps * base.agents / p.agents
+        predicted = ["-", "-", "-"]
+        if model is not None:
+            value = float(model.steps_per_second([p.agents], 1e-3 * p.latency, cores)[0])
+            error = value / p.steps - 1.0
+            predicted = [f"{value:,.1f}", f"{error:+.1%}", "held out" if p.agents in held_out else "fitted"]
+            errors += [abs(error)] * (p.agents in held_out)
+        rows.append([*_row(p), f"{efficiency:.3f}", *predicted])
+    text = f"{name}\n\n" + markdown((*HEADINGS, "efficiency", "model", "error", "point"), rows)
+    if model is None:
+        return text
+    names = NAMES["synchronous" if model.synchronous else "asynchronous"]
+    constants = zip(names, (model.compute, model.executions, model.exchange), strict=True)
+    measured = "" if model.synchronous else " (the last measured, at the fewest agents)"
+    text += (
+        f"\nfitted, on {cores:g} cores{measured}: "
+        + "; ".join(f"{value:.3g} {what}" for what, value in constants)
+        + "\n"
+    )
+    if errors:
+        text += f"error on held-out points: mean {np.mean(errors):.1%}, largest {max(errors):.1%}\n"
+    return text
+
+
+def _strong_series(points: Sequence[Point]) -> list[tuple[str, list[Point]]]:
+    series = []
+    for kind in by_seed([p.run for p in points], ("agents", "episodes")):
+        mine = sorted((p for p in points if p.run in kind), key=lambda p: p.agents)
+        series.append((f"{kind[0].system}, QPU {mine[0].latency:g} ms", mine))
+    return series
+
+
+if __name__ == "__main__":
+    tyro.extras.subcommand_cli_from_dict({"run": run, "plot": plot}, description=__doc__)

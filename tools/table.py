@@ -1,0 +1,112 @@
+"""Final scores of any runs, a row for those that differ in their seed alone, as Markdown, CSV or LaTeX.
+
+python tools/table.py runs/*.h5
+python tools/table.py runs/*.h5 --last 500 --format latex --out scores.tex
+"""
+
+import csv
+import io
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import tyro
+from intervals import interquartile_mean, interval, shown
+from reading import by_seed, label, per_agent, read_runs, say, score
+
+Format = Literal["markdown", "csv", "latex"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Final scores of any runs, a row for those that differ in their seed alone."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Results files."""
+    last: int = 100
+    """A run's score is its mean return over so many last episodes: of each agent in dist-qtrl, else of all."""
+    format: Format = "markdown"
+    """How the table is written."""
+    out: Path | None = None
+    """A file for it; by default it is printed."""
+    incomplete: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Take also runs that are not complete, for what they have."""
+
+
+HEADINGS = (
+    "runs",
+    "environment",
+    "seeds",
+    "mean",
+    "interquartile mean",
+    "95% interval of the mean",
+    "lowest",
+    "highest",
+)
+
+
+def markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table for Markdown."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def comma_separated(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table for other programs."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([headings, *rows])
+    return text.getvalue()
+
+
+def latex(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A tabular for LaTeX, with booktabs's rules."""
+    special = {character: f"\\{character}" for character in "&%$#_{}"} | {"\\": r"\textbackslash{}"}
+
+    def line(cells: Sequence[str]) -> str:
+        return " & ".join("".join(special.get(character, character) for character in cell) for cell in cells) + r" \\"
+
+    body = [r"\toprule", line(headings), r"\midrule", *map(line, rows), r"\bottomrule"]
+    columns = "l" + "r" * (len(headings) - 1)
+    return "\n".join([rf"\begin{{tabular}}{{{columns}}}", *body, r"\end{tabular}"]) + "\n"
+
+
+WRITERS = {"markdown": markdown, "csv": comma_separated, "latex": latex}
+
+
+def write(text: str, out: Path | None, tool: str) -> None:
+    """Print the text, or put it into the file."""
+    if out is None:
+        print(text, end="")
+        return
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text)
+    except OSError as error:
+        sys.exit(f"{tool}: cannot write {out}: {error}")
+    print(f"written: {out}")
+
+
+def main() -> None:
+    """Read the files, name those that cannot be used, and write the table of the rest."""
+    options = tyro.cli(Options, description=__doc__)
+    if options.last < 1:
+        sys.exit(f"table: last must be at least 1, not {options.last}")
+    runs = read_runs(options.runs, "table", options.incomplete)
+    groups, rows = by_seed(runs), []
+    for group in groups:
+        short = min(len(run.episodes) // per_agent(run) for run in group)
+        if short < options.last:
+            say("table", f"note: {group[0].path} has {short:,} episodes, fewer than --last {options.last}: all count")
+        scores = np.array([score(run, options.last) for run in group])
+        numbers = scores.mean(), interquartile_mean(scores), scores.min(), scores.max()
+        mean, middle, lowest, highest = (f"{number:.4f}" for number in numbers)
+        name, env = label(group[0], runs, but=("seed", "env")), str(group[0].config.get("env", "?"))
+        rows.append([name, env, str(len(group)), mean, middle, shown(*interval(scores), 4), lowest, highest])
+    write(WRITERS[options.format](HEADINGS, rows), options.out, "table")
+
+
+if __name__ == "__main__":
+    main()
