@@ -30,14 +30,8 @@ if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl d
 
 Floats = NDArray[np.floating]
 
-EXTRA_COLUMNS = (
-    "staleness",
-    "loss",
-    "waiting",
-    "last_push",
-    "refused",
-    "epsilon",
-)  # of an episode's record, beyond those of every system
+# Of an episode's record, beyond those of every system.
+EXTRA_COLUMNS = ("staleness", "loss", "waiting", "last_push", "refused", "epsilon")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ SMALL = {
     "dist_qtrl": ("--hidden", "2", "--layers", "1", "--max-steps", "10", "--episodes", "20"),
     "qa3c": ("--env", "MiniGrid-Empty-5x5-v0", "--qubits", "2", "--layers", "1", "--episodes", "6"),
     "qdqn_dper": ("--qubits", "2", "--layers", "1", "--episodes", "20"),
+    "hdqnn_td3": ("--qubits", "2", "--hidden", "4", "--qtdnn-hidden", "4", "--steps", "250", "--random-steps", "200"),
 }
 ENDLESS = (*SMALL["dist_qtrl"][:-1], "1000000")
 LONGER = ("--model", "classical", "--episodes", "1200", "--checkpoint-every", "0", "--out")  # some seconds of QDQN-DPER
@@ -48,10 +49,10 @@ def test_a_job_trains_with_both_launchers_on_one_node_and_on_two(cluster, tmp_pa
         assert facts["JobState"] == "COMPLETED", log
         assert facts["NumNodes"] == path.name[-1]
         run = read_run(path.with_suffix(".h5"))
-        serves = script != "dist_qtrl" and path.name[-1] == "2"  # these nodes have no RDMA hardware
+        serves = script in ("qa3c", "qdqn_dper") and path.name[-1] == "2"  # these nodes have no RDMA hardware
         assert run.complete and run.agents == 3 - serves and ("rank 0 does not act" in log) == serves
         thetas.append(np.concatenate([value.ravel() for _, value in sorted(run.parameters.items())]))
-    if script == "dist_qtrl":  # synchronous: the same bits, wherever the agents are
+    if script in ("dist_qtrl", "hdqnn_td3"):  # synchronous: the same bits, wherever the agents are
         assert all(np.array_equal(theta, thetas[0]) for theta in thetas)
 
 
