@@ -88,7 +88,7 @@ def draw_line(axes: plt.Axes, group: Sequence[Run], name: str, colour: object, o
 def draw(runs: list[Run], options: Options) -> None:
     """Write the figure."""
     groups = by_seed(runs)
-    figure, axes = plt.subplots(figsize=(8, 5 + 0.1 * len(groups)), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8, 5 + 0.15 * len(groups)), layout="constrained")
     many = plt.get_cmap("turbo")(np.linspace(0, 1, len(groups)))
     for number, group in enumerate(groups):
         seeds = [f"{len(group)} seeds"] if len(group) > 1 else []
@@ -104,7 +104,9 @@ def draw(runs: list[Run], options: Options) -> None:
     window = f"{max(counts):,}" if len(counts) == 1 else f"up to {max(counts):,}"
     axes.set_ylabel(f"return: mean over {window} episodes\nband: {', '.join(sorted(bands))}")
     axes.grid(alpha=0.3)
-    figure.legend(loc="outside lower center", ncols=1 if len(groups) < 4 else 2, fontsize="small", frameon=False)
+    longest = max(len(text) for text in axes.get_legend_handles_labels()[1])
+    columns = 1 if len(groups) < 4 or longest > 55 else 2
+    figure.legend(loc="outside lower center", ncols=columns, fontsize="small", frameon=False)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(options.out, dpi=150)
     plt.close(figure)
