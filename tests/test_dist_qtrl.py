@@ -98,7 +98,7 @@ class Silent:
     def __init__(self) -> None:
         self.returns: list[float] = []
 
-    def episode(self, number: int, episode_return: float, length: int, version: int) -> None:
+    def episode(self, number: int, episode_return: float, length: int, version: int, *extra: float) -> None:
         self.returns.append(episode_return)
 
 
