@@ -141,8 +141,9 @@ def test_one_rank_and_one_seed_give_the_same_bits(tmp_path):
 
 
 def test_it_learns(tmp_path):
-    run = trained(tmp_path / "run.h5", "--episodes", "500", "--epsilon-decay", "0.999", ranks=2)
-    assert run.episodes["return"][-100:].mean() > 2 * run.episodes["return"][:50].mean()
+    options = ("--env", "MiniGrid-Empty-5x5-v0", "--actions", "3", "--episodes", "500", "--epsilon-decay", "0.999")
+    run = trained(tmp_path / "run.h5", *options, ranks=2)
+    assert run.episodes["return"][-100:].mean() > run.episodes["return"][:50].mean() + 0.15
 
 
 @pytest.mark.parametrize(
