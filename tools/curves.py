@@ -16,7 +16,7 @@ import numpy as np
 import tyro
 from evaluations import draw_tests
 from intervals import interval
-from reading import axis, by_seed, how_counted, label, moving_average, per_agent, read_runs
+from reading import axis, by_seed, how_counted, label, moving_average, per_agent, read_runs, say
 
 from hpcqrl.results.reader import Run
 
@@ -118,11 +118,16 @@ def main() -> None:
     if options.window < 1:
         sys.exit(f"curves: window must be at least 1, not {options.window}")
     runs = read_runs(options.runs, "curves")
-    if options.tests and not any(len(run.evaluations) for run in runs):
-        sys.exit("curves: no results file holds evaluations")
+    if options.tests:
+        for run in runs:
+            if not len(run.evaluations):
+                say("curves", f"left out: {run.path} holds no evaluations")
+        runs = [run for run in runs if len(run.evaluations)]
+        if not runs:
+            sys.exit("curves: no results file holds evaluations")
     try:
         if options.tests:
-            draw_tests([run for run in runs if len(run.evaluations)], options.out)
+            draw_tests(runs, options.out)
         else:
             draw(runs, options)
     except (OSError, ValueError) as error:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A Slurm cluster on this machine: four emulated nodes on loopback, each with 8 CPUs, 2 GPUs that are only names, and
-# its own host name, so that MPI sees four hosts. As root, with Slurm installed (install.sh):
+# its own host name and /dev/shm, so that MPI sees four hosts. As root, with Slurm installed (install.sh):
 #
 #   bash tests/slurm/cluster.sh DIR       says "ready", goes on until its input ends (Ctrl-D), and takes all down
 #   export SLURM_CONF=DIR/slurm.conf      in another shell; then sbatch, srun, squeue as on any cluster
@@ -95,7 +95,7 @@ start slurmctld slurmctld -D -i
 wait_for scontrol ping
 for node in "${nodes[@]}"; do
     mkdir -p "$dir/spool.$node"
-    start "slurmd.$node" unshare --uts sh -c "hostname $node && exec slurmd -D -N $node"
+    start "slurmd.$node" unshare --uts --mount sh -c "mount -t tmpfs tmpfs /dev/shm && hostname $node && exec slurmd -D -N $node"
 done
 wait_for idle
 echo "ready"
