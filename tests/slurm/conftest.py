@@ -45,7 +45,8 @@ class Cluster:
     """What a user of the cluster does: submit, look, signal."""
 
     def __init__(self, folder: Path) -> None:
-        self._variables = {"SLURM_CONF": str(folder / "slurm.conf"), "HYDRA_IFACE": "lo"}
+        # UCX would tell of every network interface, in messages so long that Slurm 22.05 at times takes one for two.
+        self._variables = {"SLURM_CONF": str(folder / "slurm.conf"), "HYDRA_IFACE": "lo", "UCX_NET_DEVICES": "lo"}
 
     def call(self, *command: str, **variables: str) -> str:
         """What a Slurm command prints."""
