@@ -24,6 +24,10 @@ def cluster(tmp_path_factory):
         if os.environ.get("CI") != "true" and os.environ.get("HPCQRL_TEST_SLURM") != "install":
             pytest.skip("no Slurm here; HPCQRL_TEST_SLURM=install allows to install Debian's")
         subprocess.run(["bash", HERE / "install.sh"], check=True, timeout=300)
+    kernels = (
+        "from hpcqrl.quantum.simulator import compile_kernels; compile_kernels()"  # once, not in many jobs at a time
+    )
+    subprocess.run([BIN / "python", "-c", kernels], check=True, cwd=ROOT, timeout=300)
     folder = tmp_path_factory.mktemp("slurm")
     process = subprocess.Popen(
         ["bash", HERE / "cluster.sh", folder],
@@ -66,7 +70,7 @@ class Cluster:
         shown = self.call("scontrol", "--oneliner", "show", "job", job).splitlines()[0]
         return dict(re.findall(r"(\w+)=(\S*)", shown))
 
-    def wait(self, job: str, *states: str, seconds: float = 90.0) -> dict[str, str]:
+    def wait(self, job: str, *states: str, seconds: float = 180.0) -> dict[str, str]:
         """The facts of a job once it is in one of the states, by default those that are final."""
         until = time.monotonic() + seconds
         while True:

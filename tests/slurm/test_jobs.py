@@ -16,7 +16,7 @@ SMALL = {
     "dist_qtrl": ("--hidden", "2", "--layers", "1", "--max-steps", "10", "--episodes", "20"),
     "qa3c": ("--env", "MiniGrid-Empty-5x5-v0", "--qubits", "2", "--layers", "1", "--episodes", "6"),
     "qdqn_dper": ("--qubits", "2", "--layers", "1", "--episodes", "20"),
-    "hdqnn_td3": ("--qubits", "2", "--hidden", "4", "--qtdnn-hidden", "4", "--steps", "250", "--random-steps", "200"),
+    "hdqnn_td3": ("--qubits", "2", "--hidden", "4", "--qtdnn-hidden", "4", "--steps", "205", "--random-steps", "200"),
 }
 ENDLESS = (*SMALL["dist_qtrl"][:-1], "1000000")
 LONGER = ("--model", "classical", "--episodes", "1200", "--checkpoint-every", "0", "--out")  # some seconds of QDQN-DPER
