@@ -101,9 +101,8 @@ def _run(
         acting = agents.size - agents.root_serves
         recorder, progress = None, None
         columns = EPISODE + tuple(EXTRA[column] for column in system.EXTRA_COLUMNS)
-        with agents.together():
-            if resumed:
-                _restore(agents, agent, saved)
+        if resumed:
+            _restore(agents, agent, saved)
         with agents.together():
             if agents.rank == 0:
                 attributes = _attributes(name, config, agents, every, saved)
@@ -130,23 +129,32 @@ def _run(
 def _restore(agents: Agents, agent: Any, saved: Checkpoint | None) -> None:
     """Give every rank what is common to all, and what is its own."""
     states: list[dict[str, np.ndarray]] | None = None
-    if saved is not None:
-        acting = agents.size - agents.root_serves
+    with agents.together():  # what may fail on rank 0 does so before the others wait for their states
+        if saved is not None:
+            states = _states(saved, agents.size - agents.root_serves, agents.root_serves)
+    state = scatter(agents, states)
+    common = {key.removeprefix("common/"): value for key, value in state.items() if key.startswith("common/")}
+    with agents.together():
+        if not common:
+            return  # the file has no checkpoint: from the start
+        if common["theta"].shape != agent.theta.shape:
+            raise ValueError(f"the checkpoint has {common['theta'].size} parameters, this model {agent.theta.size}")
+        try:
+            agent.restore(common, {key: value for key, value in state.items() if not key.startswith("common/")})
+        except KeyError as error:
+            raise ValueError(f"the checkpoint lacks {error}") from error
+
+
+def _states(saved: Checkpoint, acting: int, serving: int) -> list[dict[str, np.ndarray]]:
+    """For each rank what is common to all, as common/NAME, and, but for a root that serves, an agent's own."""
+    try:
         own = _shared_out(saved.agents, acting) if saved.agents else [{} for _ in range(acting)]
         if saved.agents and len(saved.agents) != acting and len(saved.rows["episodes"]):
             saved.common["next_number"] = np.array(saved.rows["episodes"]["episode"].max() + 1)
-        states = [{f"common/{key}": value for key, value in saved.common.items()} | state for state in own]
-        states = [{f"common/{key}": value for key, value in saved.common.items()}] * agents.root_serves + states
-    state = scatter(agents, states)
-    common = {key.removeprefix("common/"): value for key, value in state.items() if key.startswith("common/")}
-    if not common:
-        return  # the file has no checkpoint: from the start
-    if common["theta"].shape != agent.theta.shape:
-        raise ValueError(f"the checkpoint has {common['theta'].size} parameters, this model {agent.theta.size}")
-    try:
-        agent.restore(common, {key: value for key, value in state.items() if not key.startswith("common/")})
     except KeyError as error:
         raise ValueError(f"the checkpoint lacks {error}") from error
+    common = {f"common/{key}": value for key, value in saved.common.items()}
+    return [common] * serving + [common | state for state in own]
 
 
 def _shared_out(states: Sequence[dict[str, np.ndarray]], agents: int) -> list[dict[str, np.ndarray]]:

@@ -62,12 +62,21 @@ class Recorder:
         except OSError as error:
             raise OSError(f"cannot write {self.path}: {error.strerror or error}") from error
         try:
+            if resume:
+                self._check_unchanged()
             self._write(tables)
         except BaseException:
             self._unlock()
             raise
         if any(self._room.values()):
             self._file = _open_in_place(self.path)
+
+    def _check_unchanged(self) -> None:
+        """OSError if another run has written the file since its checkpoint was read: the lock came after that."""
+        with h5py.File(self.path, "r", locking=False) as file:
+            same = file.attrs.get("checkpointed") == self._attributes.get("checkpointed")
+            if file.attrs["complete"] or not same:
+                raise OSError(f"another run has gone on with {self.path} meanwhile")
 
     def append(self, new: np.ndarray, table: str = "episodes") -> None:
         """Add rows to a table; they are on disk when this returns."""
