@@ -148,28 +148,26 @@ def _train(arguments: Sequence[str]) -> None:
     name, system = _system("train", arguments)
     options: Train[Any] = _parse(Train[system.Config], f"train {name}", arguments[1:])  # type: ignore[name-defined]
 
-    _with_agents(
-        lambda agents, interruption, run: run.train(
-            agents, interruption, name, options.system, options.out, options.overwrite, options.checkpoint_every
-        )
-    )
+    interruption = Interruption()
+    wanted = name, options.system, options.out, options.overwrite, options.checkpoint_every
+    _with_agents(lambda agents, run: run.train(agents, interruption, *wanted))
 
 
 def _resume(arguments: Sequence[str]) -> None:
     options: Resume = _parse(Resume, "resume", arguments)
-    _with_agents(lambda agents, interruption, run: run.resume(agents, interruption, options.path, options.env))
-
-
-def _with_agents(do: Callable[[Any, Interruption, ModuleType], None]) -> None:
-    """Start MPI and do it on all ranks; how it ends is the exit status."""
     interruption = Interruption()
+    _with_agents(lambda agents, run: run.resume(agents, interruption, options.path, options.env))
+
+
+def _with_agents(do: Callable[[Any, ModuleType], None]) -> None:
+    """Start MPI and do it on all ranks; how it ends is the exit status."""
     from hpcqrl import run
     from hpcqrl.parallel.agents import Interrupted, Refused, errors_end_all, start
 
     try:
         agents = start()
         with errors_end_all(agents):
-            do(agents, interruption, run)
+            do(agents, run)
     except Refused as refused:
         _refuse(str(refused))
     except Interrupted as interrupted:
@@ -278,7 +276,7 @@ def _describe(arguments: Sequence[str]) -> None:
 def _check(arguments: Sequence[str]) -> None:
     _parse(_Nothing, "check", arguments)
 
-    def check(agents: Any, interruption: Interruption, run: ModuleType) -> None:
+    def check(agents: Any, run: ModuleType) -> None:
         from hpcqrl.parallel.check import report
         from hpcqrl.rl.optimisers import Adam
 

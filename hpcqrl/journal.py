@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from hpcqrl.interruption import Interruption
 from hpcqrl.parallel.agents import Agents, Interrupted
 from hpcqrl.parallel.arrays import gather
 from hpcqrl.parallel.records import RecordStream
+from hpcqrl.parallel.served_parameters import ServedParameters
+from hpcqrl.parallel.shared_parameters import SharedParameters
 from hpcqrl.progress import Progress
 from hpcqrl.results.recorder import Recorder
 from hpcqrl.results.schema import EVALUATION, Column, row_dtype
@@ -17,6 +20,13 @@ from hpcqrl.results.schema import EVALUATION, Column, row_dtype
 State = Mapping[str, NDArray]
 
 _SHARE = 100  # a checkpoint is followed by at least so many times its own duration without one
+
+
+class AsynchronousAgent(Protocol):
+    """An agent that shares its parameters: what it alone knows."""
+
+    def state(self) -> dict[str, NDArray]:
+        """What a checkpoint keeps of it."""
 
 
 class Journal:
@@ -86,6 +96,12 @@ class Journal:
         if ends:
             self._agents.barrier()
             raise Interrupted("all of it is kept in the results file, for `hpcqrl resume`")
+
+    def between_updates(self, agent: AsynchronousAgent, shared: SharedParameters | ServedParameters) -> None:
+        """What an asynchronous agent does between two pushes: `tick`, and take part in a checkpoint if one is due."""
+        self.tick()
+        if shared.checkpoint_due(self.checkpoint_wanted):
+            self.checkpoint(agent.state() | shared.own_state(), shared.state, shared.acts, shared.serve)
 
     def close(self, parameters: dict[str, np.ndarray]) -> float:
         """Write the complete file and return the run's duration in seconds. All ranks must call."""

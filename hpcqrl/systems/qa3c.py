@@ -180,24 +180,12 @@ def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Float
     config = agent.config
     optimiser = Adam(config.learning_rate, (config.beta_1, config.beta_2))
     with share(agents, agent.theta, optimiser, ("episodes",), config.push, agent.saved) as shared:
-
-        def between_updates() -> None:
-            journal.tick()
-            if shared.checkpoint_due(journal.checkpoint_wanted):
-                own = agent.state() | shared.own_state()
-                journal.checkpoint(own, shared.state, shared.acts, shared.serve)
-
         if shared.acts:
-            learn(agent, shared, journal, between_updates)
-        return agent.model.layout.split(shared.finish(between_updates))
+            learn(agent, shared, journal)
+        return agent.model.layout.split(shared.finish(lambda: journal.between_updates(agent, shared)))
 
 
-def learn(
-    agent: Agent,
-    shared: "SharedParameters | ServedParameters",
-    journal: "Journal",
-    between_updates: Callable[[], None],
-) -> None:
+def learn(agent: Agent, shared: "SharedParameters | ServedParameters", journal: "Journal") -> None:
     """Algorithm 1, for each actor-learner."""
     config, env, model = agent.config, agent.env, agent.model
     theta, version = shared.pull()
@@ -228,7 +216,7 @@ def learn(
             before, begin = version, time.perf_counter()
             theta, version = shared.push(gradient)  # and theta' <- theta
             pushes.append(time.perf_counter() - begin)
-            between_updates()
+            journal.between_updates(agent, shared)
             staleness.append(max(version - before - 1, 0))
             losses.append(loss)
             episode_return += sum(rewards)

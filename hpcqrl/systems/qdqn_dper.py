@@ -198,24 +198,12 @@ def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Float
     config = agent.config
     optimiser = RMSprop(config.learning_rate, config.rms_alpha, config.rms_epsilon)
     with share(agents, agent.theta, optimiser, ("episodes", "steps"), config.push, agent.saved) as shared:
-
-        def between_updates() -> None:
-            journal.tick()
-            if shared.checkpoint_due(journal.checkpoint_wanted):
-                own = agent.state() | shared.own_state()
-                journal.checkpoint(own, shared.state, shared.acts, shared.serve)
-
         if shared.acts:
-            learn(agent, shared, journal, between_updates)
-        return agent.model.layout.split(shared.finish(between_updates))
+            learn(agent, shared, journal)
+        return agent.model.layout.split(shared.finish(lambda: journal.between_updates(agent, shared)))
 
 
-def learn(
-    agent: Agent,
-    shared: "SharedParameters | ServedParameters",
-    journal: "Journal",
-    between_updates: Callable[[], None],
-) -> None:
+def learn(agent: Agent, shared: "SharedParameters | ServedParameters", journal: "Journal") -> None:
     """Algorithm 1, for each learner process."""
     config, env, replay = agent.config, agent.env, agent.replay
     theta, version = shared.pull()
@@ -253,7 +241,7 @@ def learn(
             steps = shared.count("steps", len(rewards))  # Y
             if steps // config.target_every < (steps + len(rewards)) // config.target_every:  # Y mod C = 0
                 shared.renew_target()
-            between_updates()
+            journal.between_updates(agent, shared)
             staleness.append(max(version - before - 1, 0))
             losses.append(float(batch_losses.mean()))
             episode_return += sum(rewards)

@@ -108,7 +108,7 @@ def test_on_one_node_the_root_acts():
 class NoJournal:
     """Keeps nothing."""
 
-    def tick(self) -> None:
+    def between_updates(self, *_) -> None:
         pass
 
     def episode(self, *_) -> None:
@@ -122,7 +122,7 @@ def test_the_target_network_is_renewed_every_so_many_steps_of_all(kind):
     renewals, renew = [], shared.renew_target
     shared.renew_target = lambda: renewals.append(renew())
     if shared.acts:
-        qdqn_dper.learn(agent, shared, NoJournal(), nothing)
+        qdqn_dper.learn(agent, shared, NoJournal())
     shared.finish(nothing)
     shared.close()
     everyone = MPI.COMM_WORLD.allgather((len(renewals), agent.steps))
