@@ -68,6 +68,8 @@ def test_the_gradient_is_that_of_algorithm_1(options):
     theirs = np.concatenate([tensor.grad.numpy().reshape(-1) for tensor in part.values()])
     assert np.allclose(ours, theirs, atol=2e-6)
     assert squared_error == pytest.approx((td_t**2).mean().item(), abs=1e-5)
+    logits = model.actor.acting(theta[: model.actor.size])(observation_t[0].astype(np.float32))
+    assert np.allclose(logits, logits_t[0].detach().numpy(), atol=2e-6)
 
 
 def trained(path, *options: str, ranks: int):

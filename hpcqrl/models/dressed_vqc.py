@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from hpcqrl.models import flat
 from hpcqrl.quantum.circuits import variational
-from hpcqrl.quantum.devices import make_device
+from hpcqrl.quantum.devices import NATIVE, make_device
+from hpcqrl.quantum.dressed import DressedCircuit
 
 Floats = NDArray[np.floating]
 Pullback = Callable[[Floats], Floats]
@@ -38,6 +39,8 @@ class DressedVqc:
         self.circuit = variational(qubits, layers, more_entangle)
         self.device = make_device(self.circuit, qpu, shots, seed, latency, jitter)
         self.tanh = tanh
+        plain = qpu == NATIVE and shots is None and latency == 0.0
+        self.compiled = DressedCircuit(self.circuit, inputs, outputs, tanh) if plain else None  # all layers in one call
         first, last = flat.linear("first", inputs, qubits), flat.linear("last", qubits, outputs)
         self.layout = flat.Layout(first | {"circuit": self.circuit.weights} | last)
         self.size = self.layout.size
@@ -52,6 +55,8 @@ class DressedVqc:
 
     def acting(self, parameters: Floats) -> Callable[[Floats], Floats]:
         """Observation [inputs] to outputs, with these parameters fixed."""
+        if self.compiled:
+            return self.compiled.acting(parameters)
         first, first_bias, circuit, last, last_bias = self.layout.split(parameters).values()
 
         def outputs(observation: Floats) -> Floats:
@@ -80,6 +85,8 @@ class DressedVqc:
 
     def outputs_vjp(self, parameters: Floats, observation_t: Floats) -> tuple[Floats, Pullback]:
         """Outputs [T, outputs] of observations [T, inputs], and their gradient's way back to the parameters [size]."""
+        if self.compiled:
+            return self.compiled.outputs_vjp(parameters, observation_t)
         first, first_bias, circuit, last, last_bias = self.layout.split(parameters).values()
         hidden_t = self._squashed(observation_t @ first.T + first_bias)
         measured_t, circuit_pullback = self.device.expval_vjp(_angles(hidden_t), circuit)

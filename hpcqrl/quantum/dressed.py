@@ -1,0 +1,66 @@
+"""A dressed circuit as one function: linear layer, angles, circuit, linear layer.
+
+What `models/dressed_vqc.py` writes in NumPy for any device, on the native kernels: for circuits that take microseconds,
+the calls between the layers cost more than the layers.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpcqrl.quantum.dressed_kernels import dressed_backward, dressed_forward
+from hpcqrl.quantum.program import lower
+from hpcqrl.quantum.trace import Circuit
+
+Floats = NDArray[np.floating]
+
+
+class DressedCircuit:
+    """Linear(inputs, qubits), angles arctan h and arctan h^2, circuit, Linear(qubits, outputs), as one function.
+
+    theta [size], float64: first weights and bias, circuit, last weights and bias. Source: QA3C (arXiv:2301.05096),
+    section IV. tanh: after the first layer and after the circuit.
+    """
+
+    def __init__(self, circuit: Circuit, inputs: int, outputs: int, tanh: bool, dtype: type = np.float32) -> None:
+        if circuit.n_angles != 2 * circuit.qubits:
+            raise ValueError(f"a dressed circuit takes two angles a qubit, not {circuit.n_angles} on {circuit.qubits}")
+        self.qubits, self.inputs, self.outputs, self.tanh = circuit.qubits, inputs, outputs, tanh
+        self.size = circuit.qubits * (inputs + 1 + outputs) + circuit.n_weights + outputs
+        self._program = lower(circuit, expval=True)
+        self._one: Floats = np.empty((1, 2 << self._program.sizes[0]), dtype)
+
+    def acting(self, theta: Floats) -> Callable[[Floats], Floats]:
+        """Observation [inputs] to outputs [outputs], with these parameters fixed."""
+        theta = self._checked(theta)
+        hidden, features = np.empty((1, self.qubits)), np.empty((1, self.qubits))
+
+        def outputs(observation: Floats) -> Floats:
+            observations = np.ascontiguousarray(observation, np.float64).reshape(1, self.inputs)
+            result = np.empty((1, self.outputs))
+            dressed_forward(*self._program, theta, observations, self.tanh, hidden, features, self._one, result)
+            return result[0]
+
+        return outputs
+
+    def outputs_vjp(self, theta: Floats, observation_t: Floats) -> tuple[Floats, Callable[[Floats], Floats]]:
+        """Outputs [T, outputs] of observations [T, inputs], and their gradient's way back to theta [size]."""
+        theta, samples = self._checked(theta), len(observation_t)
+        observations = np.ascontiguousarray(observation_t, np.float64).reshape(samples, self.inputs)
+        hidden, features = np.empty((samples, self.qubits)), np.empty((samples, self.qubits))
+        states, result = np.empty((samples, self._one.shape[1]), self._one.dtype), np.empty((samples, self.outputs))
+        run = *self._program, theta, observations, self.tanh, hidden, features, states
+        dressed_forward(*run, result)
+
+        def pullback(output_gradient_t: Floats) -> Floats:
+            cotangent, gradient = np.ascontiguousarray(output_gradient_t, np.float64), np.empty(self.size)
+            dressed_backward(*run, cotangent.reshape(samples, self.outputs), gradient)
+            return gradient
+
+        return result, pullback
+
+    def _checked(self, theta: Floats) -> Floats:
+        if theta.shape != (self.size,):
+            raise ValueError(f"the dressed circuit takes {self.size} parameters, not {theta.shape}")
+        return np.ascontiguousarray(theta, np.float64)
