@@ -175,51 +175,14 @@ def _with_agents(do: Callable[[Any, ModuleType], None]) -> None:
         sys.exit(EXIT_STATUS)
 
 
-def trained(path: Path, env: str | None, seed: int | None = None) -> tuple[ModuleType, Any, dict[str, Any]]:
-    """A complete run's system, configuration and parameters; ValueError if the file has none that this version knows.
-
-    A file may come from anybody, so it alone cannot make this program import the module of an environment.
-    """
-    from hpcqrl.results.reader import read_run
-
-    run = read_run(path)
-    if run.system not in SYSTEMS:
-        raise ValueError(f"{path} is of system {run.system!r}; there are: {', '.join(SYSTEMS)}")
-    if not run.complete:
-        raise ValueError(f"{path} is not complete: it has no trained parameters yet")
-    known = str(run.config.get("env"))
-    if env is None and ":" in known:
-        raise ValueError(f"{path} is of environment {known}, which is imported only if you say --env {known}")
-    system = import_module(SYSTEMS[run.system])
-    changes = {name: value for name, value in (("env", env), ("seed", seed)) if value is not None}
-    try:
-        return system, system.Config(**(run.config | changes)), run.parameters
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} has a configuration that this version does not know: {error}") from error
-
-
 def _evaluate(arguments: Sequence[str]) -> None:
     options: Evaluate = _parse(Evaluate, "evaluate", arguments)
     if launched_rank() > 0:
         return
     try:
-        if options.episodes < 2:
-            raise ValueError(f"episodes must be at least 2, not {options.episodes}")
-        if options.seed < 0:
-            raise ValueError(f"seed must be at least 0, not {options.seed}")
-        if options.video is not None and options.video.suffix.lower() != ".gif":
-            raise ValueError(f"a video is an animated GIF, so its name must end in .gif, not {options.video}")
-        from hpcqrl.evaluation import bootstrap_interval, film, play
+        from hpcqrl.trained import evaluate
 
-        system, config, parameters = trained(options.run, options.env, options.seed)
-        policy = system.policy(config, parameters)
-        returns = play(system.environment(config), policy, options.episodes, options.seed)
-        low, high = bootstrap_interval(returns, options.seed)
-        mean = sum(returns) / len(returns)
-        print(f"{config.env}: mean return of {len(returns)} episodes {mean:.3f}, 95% interval {low:.3f} to {high:.3f}")
-        if options.video is not None:
-            frames = film(system.environment(config, "rgb_array"), policy, options.seed, options.video)
-            print(f"{frames} frames: {options.video}")
+        evaluate(options.run, options.env, options.episodes, options.seed, options.video)
     except (ValueError, OSError, ImportError) as error:
         _refuse(str(error))
 
@@ -229,16 +192,9 @@ def _export(arguments: Sequence[str]) -> None:
     if launched_rank() > 0:
         return
     try:
-        if options.out.suffix != ".pt2":
-            raise ValueError(f"torch's exported programs end in .pt2, not {options.out}")
-        if options.out.exists() and not options.overwrite:
-            raise FileExistsError(f"{options.out} exists; choose another --out, or pass --overwrite")
-        system, config, parameters = trained(options.run, options.env)
-        from hpcqrl.models.exported import save
+        from hpcqrl.trained import export
 
-        module, inputs = system.exported(config, parameters, options.circuit)
-        save(module, inputs, options.out)
-        print(f"observations [samples, {inputs}] of {config.env}: {options.out}")
+        export(options.run, options.env, options.out, options.circuit, options.overwrite)
     except (ValueError, OSError, ImportError) as error:
         _refuse(str(error))
 

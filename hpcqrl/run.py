@@ -3,11 +3,10 @@
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import version
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ from hpcqrl.results.checkpoint import Checkpoint, read_checkpoint
 from hpcqrl.results.reader import read_run
 from hpcqrl.results.recorder import Recorder
 from hpcqrl.results.schema import EPISODE, EXTRA, FORMAT
-from hpcqrl.systems import SYSTEMS
+from hpcqrl.systems import SYSTEMS, configuration
 
 
 def train(
@@ -50,12 +49,8 @@ def resume(agents: Agents, interruption: Interruption, path: str, env: str | Non
     with agents.together():
         if agents.rank == 0:
             saved = read_checkpoint(path)
-            if saved.attributes["system"] not in SYSTEMS:
-                raise ValueError(
-                    f"{path} is of a system {saved.attributes['system']!r}; there are {', '.join(SYSTEMS)}"
-                )
             attributes, known = saved.attributes, str(saved.config.get("env"))
-            if (env is None and ":" in known) or (env is not None and env != known):
+            if env is not None and env != known:
                 raise ValueError(f"{path} is of environment {known}; to go on in it, say --env {known}")
             done = "complete" if attributes["complete"] else ""
             facts = [attributes["system"], attributes["config"], str(attributes["checkpoint_every"]), done]
@@ -65,7 +60,7 @@ def resume(agents: Agents, interruption: Interruption, path: str, env: str | Non
             print(f"{path} is complete: there is nothing to resume", flush=True)
         return
     with agents.together():
-        config = _config(import_module(SYSTEMS[name]), json.loads(text))
+        config = configuration(name, json.loads(text), env, path)
     _run(agents, interruption, name, config, path, False, float(every), resumed=True, saved=saved)
 
 
@@ -165,14 +160,6 @@ def _shared_out(states: Sequence[dict[str, np.ndarray]], agents: int) -> list[di
         for number, state in enumerate(result):
             state["unfinished"] = numbers[number::agents]
     return result
-
-
-def _config(system: ModuleType, values: dict[str, Any]) -> Any:
-    """A system's configuration, from a results file. Raises ValueError for one of another version."""
-    names = {field.name for field in fields(system.Config)}
-    if set(values) != names:
-        raise ValueError(f"the file's configuration differs from this version's in {sorted(set(values) ^ names)}")
-    return system.Config(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
 
 
 def _attributes(name: str, config: Any, agents: Agents, every: float, saved: Checkpoint | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ ALLOWED = {
     "checks": set(),
     "rl": set(),
     "quantum": set(),
-    "envs": set(),
+    "envs": {"randomness"},
     "parallel": set(),
     "results": set(),
     "models": {"quantum"},
@@ -17,6 +17,7 @@ ALLOWED = {
     "progress": set(),
     "evaluation": set(),
     "journal": {"parallel", "results", "progress", "interruption"},
+    "trained": {"evaluation", "results", "systems", "models"},
     "systems": {"checks", "randomness", "rl", "quantum", "envs", "parallel", "models", "journal"},
 }
 ONLY_IN = {"mpi4py": "parallel", "h5py": "results", "pennylane": "quantum", "numba": "quantum"}

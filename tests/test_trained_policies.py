@@ -14,7 +14,7 @@ from PIL import Image
 from random_circuits import circuits, inputs, reference
 from test_hdqnn_td3 import PATH, REACH, SMALL
 
-from hpcqrl.__main__ import trained
+from hpcqrl.trained import trained
 from hpcqrl.evaluation import bootstrap_interval
 from hpcqrl.quantum.circuits import efficient_su2, quantum_train
 from hpcqrl.quantum.torch_circuit import torch_expval, torch_probs, torch_sample

@@ -1,5 +1,7 @@
 """All networks of hDQNN in TD3: the qtDNN, two critics, and the hybrid actor."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,6 +11,7 @@ from hpcqrl.models import flat
 from hpcqrl.models.critic import Critic
 from hpcqrl.models.hybrid_actor import HybridActor
 from hpcqrl.models.qtdnn import QtDnn
+from hpcqrl.quantum.torch_circuit import torch_sample
 
 Floats = NDArray[np.floating]
 Parts = dict[str, Tensor]
@@ -66,3 +69,30 @@ class Networks:
     def smaller_value(self, part: dict[str, Parts], observation: Tensor, action: Tensor) -> Tensor:
         """The smaller of both critics' values, [samples]. Source: TD3, Algorithm 1."""
         return torch.minimum(*(self.critic.value(part[name], observation, action) for name in ("critic_1", "critic_2")))
+
+    def torch_actions(self, low: Floats, high: Floats, shots: int | None) -> Callable[[Parts, Tensor], Tensor]:
+        """Named parameters and observations [samples, inputs] to actions within low and high, in torch alone.
+
+        shots: with the circuit inside, simulated and measured so often; None: with what stood in its place in training.
+        """
+        lowest, highest = (torch.tensor(bound, dtype=torch.float32) for bound in (low, high))
+        sample = None if shots is None else torch_sample(self.circuit, shots)
+
+        def actions(part: Parts, observation: Tensor) -> Tensor:
+            def bits_of(angles: Tensor) -> Tensor:
+                if self.actor.block == "rbg":
+                    return torch.randint(0, 2, (angles.shape[0], self.actor.qubits)).to(torch.float32)
+                if sample is not None and shots is not None:
+                    ones = sample(angles, angles.new_zeros(0)).sum(1)
+                    return (2 * ones > shots).to(torch.float32)
+                expected = self.qtdnn.expected_bits(_of("qtdnn", part), angles)
+                return torch.bernoulli(expected) if self.sampled else expected
+
+            action = self.actor.actions(_of("actor", part), observation, bits_of)
+            return lowest + 0.5 * (action + 1.0) * (highest - lowest)
+
+        return actions
+
+
+def _of(network: str, part: Parts) -> Parts:
+    return {name.removeprefix(f"{network}."): value for name, value in part.items() if name.startswith(f"{network}.")}

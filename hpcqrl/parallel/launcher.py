@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 _RANK = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
-_LOCAL_RANK = ("MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID")
+_LOCAL_RANK = ("MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID")  # Slurm's last: mpiexec runs inside it
 _SIZE = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 
 
@@ -21,12 +21,6 @@ def launched_rank() -> int:
     """The rank that the launcher gave this process; 0 where there is none."""
     found = _first(_RANK)
     return found[1] if found else 0
-
-
-def local_rank() -> int:
-    """This process's number among those that the launcher started on the same node: which of its GPUs to take."""
-    found = _first(_LOCAL_RANK)
-    return found[1] if found else launched_rank()
 
 
 def lonely(size: int) -> str | None:
@@ -63,9 +57,6 @@ def output_is_terminal() -> bool:
     except (OSError, ValueError, IndexError):
         pass
     return sys.stdout.isatty()
-
-
-_LOCAL_RANK = ("MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID")  # Slurm's last: mpiexec runs inside it
 
 
 def take_gpu() -> None:

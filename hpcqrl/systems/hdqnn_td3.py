@@ -20,12 +20,11 @@ from torch.optim.adam import adam
 
 from hpcqrl.checks import at_least, positive, within
 from hpcqrl.envs.make import StretchedActions, make_continuous
+from hpcqrl.envs.replayed import Episode
 from hpcqrl.models.critic import Critic
 from hpcqrl.models.exported import Exported
 from hpcqrl.models.hdqnn import Networks
 from hpcqrl.models.hybrid_actor import HybridActor
-from hpcqrl.parallel.launcher import local_rank
-from hpcqrl.quantum.torch_circuit import torch_sample
 from hpcqrl.randomness import State, random_states, set_random_states
 from hpcqrl.rl.transitions import Transitions
 
@@ -126,7 +125,9 @@ class Agent:
         parts = {"observation_t": observation, "action_t": self.actions, "reward_t": 1, "observation_tp1": observation}
         parts |= {"terminated_t": 1, "angles_t": actor.n_angles, "bits_t": config.qubits}
         self.replay = Transitions(min(config.replay, config.steps), parts)
-        device = _torch_device(config.device)
+        if config.device == "cuda" and not torch.cuda.is_available():
+            raise ValueError("device cuda: torch finds no GPU on this machine")
+        device = torch.device(config.device)
         theta = self.model.initial(np.random.default_rng(shared))  # the same on every rank
         self.theta = torch.from_numpy(theta).to(device)
         self.target, self.gradient = self.theta.clone(), torch.zeros_like(self.theta)
@@ -144,20 +145,13 @@ class Agent:
             for name, gradient in gradients.items():
                 self._part[network][name].requires_grad_().grad = gradient
         self.follow()
-        self.begin_episode()
+        self.episode = Episode(self.env)
+        self.begun_at = 0  # after how many updates
+        self.losses: list[tuple[float, float]] = []  # since then
 
     def extent(self, agents: int) -> tuple[int, str]:
         """How long the whole run is, if it goes on with so many agents, and in which unit."""
         return self.config.steps * agents, "steps"
-
-    def begin_episode(self) -> None:
-        """Reset the environment, and note what the episode can be played again from."""
-        self.reset_from = random_states({"env": self.generators["env"]})["random.env"]
-        self.observation, _ = self.env.reset()
-        self.begun_at = self.updates
-        self.taken: list[Floats] = []  # its actions
-        self.rewards: list[float] = []
-        self.losses: list[tuple[float, float]] = []
 
     def common(self) -> State:
         """What a checkpoint keeps once for all."""
@@ -167,11 +161,10 @@ class Agent:
         return arrays | {name: np.array(count) for name, count in counts.items()}
 
     def state(self) -> State:
-        """What a checkpoint keeps of this agent; of the episode at play, what leads to where it is."""
+        """What a checkpoint keeps of this agent."""
         counts = {"episodes": np.array(self.episodes), "begun_at": np.array(self.begun_at)}
-        episode = {"reset_from": self.reset_from, "taken": np.array(self.taken, np.float64).reshape(-1, self.actions)}
-        episode |= {"losses": np.array(self.losses, np.float64).reshape(-1, 2)}
-        return random_states(self.generators) | counts | episode | self.replay.state()
+        losses = {"losses": np.array(self.losses, np.float64).reshape(-1, 2)}
+        return random_states(self.generators) | counts | losses | self.episode.state() | self.replay.state()
 
     def restore(self, common: State, own: State) -> None:
         """Go on from a checkpoint; own is empty for an agent that was not there then."""
@@ -184,12 +177,7 @@ class Agent:
             return
         self.episodes = 0 if "next_number" in common else int(own["episodes"])
         self.replay.restore(own)
-        set_random_states({"env": self.generators["env"]}, {"random.env": own["reset_from"]})
-        self.begin_episode()
-        for action in own["taken"]:
-            self.observation, reward, _, _, _ = self.env.step(action)
-            self.taken.append(action)
-            self.rewards.append(float(reward))
+        self.episode.restore(own)
         self.begun_at = int(own["begun_at"])
         self.losses = [(float(critic), float(qtdnn)) for critic, qtdnn in own["losses"]]
         set_random_states(self.generators, own)
@@ -296,15 +284,12 @@ class Agent:
 
 def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Floats]:
     """Section 3, and TD3's Algorithm 1; the trained parameters by name."""
-    config = agent.config
+    config, episode = agent.config, agent.episode
     while agent.steps < config.steps:
-        action, angles, bits = agent.explore(agent.observation, agent.steps)
-        observation_tp1, reward, terminated, truncated, _ = agent.env.step(action)
-        transition = agent.observation, action, float(reward), observation_tp1, float(terminated), angles, bits
-        agent.replay.add(*transition)
-        agent.observation = observation_tp1
-        agent.taken.append(action)
-        agent.rewards.append(float(reward))
+        observation_t = episode.observation
+        action_t, angles_t, bits_t = agent.explore(observation_t, agent.steps)
+        observation_tp1, reward_t, terminated, truncated = episode.step(action_t)
+        agent.replay.add(observation_t, action_t, reward_t, observation_tp1, float(terminated), angles_t, bits_t)
         agent.steps += 1
         if agent.steps > config.random_steps:
             agent.updates += 1
@@ -314,9 +299,10 @@ def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Float
         if terminated or truncated:
             number = agent.first_number + agent.episodes * agents.size + agents.rank
             extras = (*_means(agent.losses), agent.qtdnn_error())
-            journal.episode(number, sum(agent.rewards), len(agent.rewards), agent.begun_at, *extras)
+            journal.episode(number, sum(episode.rewards), len(episode.rewards), agent.begun_at, *extras)
             agent.episodes += 1
-            agent.begin_episode()
+            agent.begun_at, agent.losses = agent.updates, []
+            episode.begin()
         if agent.steps % config.test_every == 0:
             returns = [agent.test_episode() for _ in range(agents.rank, config.test_episodes, agents.size)]
             journal.evaluation(agent.steps, returns, agent.updates)
@@ -349,40 +335,12 @@ def policy(config: Config, parameters: dict[str, Floats]) -> Callable[[Floats], 
 def exported(config: Config, parameters: dict[str, Floats], circuit: bool) -> tuple[Exported, int]:
     """The same as a torch module, to actions in the environment's own range; and the size of its observations.
 
-    circuit: whether the circuit is inside, simulated by torch and measured `shots` times, or what has stood in its
-    place in training.
+    circuit: with the circuit inside, simulated by torch, not what has stood in its place in training.
     """
     agent = Agent(replace(config, device="cpu"), 0)
     agent.model.layout.load(parameters)
-    model, env = agent.model, cast(StretchedActions, agent.env)
-    low, high = (torch.tensor(bound, dtype=torch.float32) for bound in (env.low, env.high))
-    sample = torch_sample(model.circuit, config.shots) if config.block == "pqc" and circuit else None
-
-    def act(part: Parts, observation: Tensor) -> Tensor:
-        def bits_of(angles: Tensor) -> Tensor:
-            if config.block == "rbg":
-                return torch.randint(0, 2, (angles.shape[0], config.qubits)).to(torch.float32)
-            if sample is None:
-                expected = model.qtdnn.expected_bits(_of("qtdnn", part), angles)
-                return expected if config.surrogate == "expected" else torch.bernoulli(expected)
-            ones = sample(angles, angles.new_zeros(0)).sum(1)
-            return (2 * ones > config.shots).to(torch.float32)
-
-        action = model.actor.actions(_of("actor", part), observation, bits_of)
-        return low + 0.5 * (action + 1.0) * (high - low)
-
-    inside = ("actor.",) if sample is not None else ("actor.", "qtdnn.")
-    kept = {name: value for name, value in parameters.items() if name.startswith(inside)}
-    return Exported(kept, act), int(env.observation_space.shape[0])  # type: ignore[index]
-
-
-def _of(network: str, part: Parts) -> Parts:
-    return {name.removeprefix(f"{network}."): value for name, value in part.items() if name.startswith(f"{network}.")}
-
-
-def _torch_device(name: str) -> torch.device:
-    if name == "cpu":
-        return torch.device("cpu")
-    if not torch.cuda.is_available():
-        raise ValueError("device cuda: torch finds no GPU on this machine")
-    return torch.device("cuda", local_rank() % torch.cuda.device_count())
+    env, inside = cast(StretchedActions, agent.env), circuit and config.block == "pqc"
+    actions = agent.model.torch_actions(env.low, env.high, config.shots if inside else None)
+    networks = ("actor.",) if inside else ("actor.", "qtdnn.")
+    kept = {name: value for name, value in parameters.items() if name.startswith(networks)}
+    return Exported(kept, actions), int(env.observation_space.shape[0])  # type: ignore[index]
