@@ -124,6 +124,10 @@ def test_a_paper_that_counts_steps_is_scored_by_its_tests(tmp_path):
     assert scores["Pendulum, 0L"] == ["no run", "-", "0"]
     verdicts = {row[0]: row[-1] for row in report_tables.orders_table(paper, runs).rows}
     assert verdicts["Pendulum, FC above Pendulum, RBG"] == "THE OTHER WAY ROUND"
+    (figure,) = (part for part in paper.parts if isinstance(part, Curves) and "Pendulum" in part.title)
+    steps, mean, low, high = report.line(runs["Pendulum, PQC"], 1, figure, "steps")
+    assert steps.tolist() == list(range(1000, 30_001, 1000)) and mean[[25, 26]].tolist() == [-1000.0, -148.0]
+    assert (low[26], high[26]) == (-158.0, -138.0)
     page = report.write_report(paper, runs, [], {}, "command", tmp_path / "report").read_text()
     assert "30,000 steps each" in page and "30,000 steps each (" not in page
     runs_there = report_tables.runs_table(paper, runs, {}).rows

@@ -48,7 +48,7 @@ def draw(paper: Paper, part: Curves, runs: Runs, out: Path) -> str:
         axes.set_title(title, fontsize="medium")
         for number, name in enumerate(names):
             if name in runs:
-                where, mean, low, high = _line(
+                where, mean, low, high = line(
                     runs[name], window, part, "steps" if paper.unit == "steps" else "episodes"
                 )
                 short = name.removeprefix(f"{title}, ").removeprefix(f"{title.split('-')[-1]}, ")
@@ -82,9 +82,10 @@ def _rows(run: Run, part: Curves) -> int:
     return len(run.evaluations if part.tests else run.episodes)
 
 
-def _line(
+def line(
     group: Sequence[Run], window: int, part: Curves, x: Literal["episodes", "steps"]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """A line of the figure: where it goes, and its mean and band there."""
     if part.tests:
         steps, returns = common_tests(group)
         values = np.lib.stride_tricks.sliding_window_view(returns, window, axis=1).mean(axis=2)
