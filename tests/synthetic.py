@@ -6,13 +6,16 @@ import sys
 import numpy as np
 
 from hpcqrl.results.recorder import Recorder
-from hpcqrl.results.schema import ATTRIBUTES, EPISODE, EXTRA, row_dtype
+from hpcqrl.results.schema import ATTRIBUTES, EPISODE, EVALUATION, EXTRA, row_dtype
 
 COLUMNS = EPISODE + tuple(EXTRA[name] for name in ("staleness", "waiting", "last_push"))
 
 
-def write_run(path, returns, system="qa3c", agents=1, seed=0, complete=True, length=10, times=None, **config):
-    """A results file whose episodes have these returns; times: seconds at their ends, by default one each."""
+def write_run(path, returns, system="qa3c", agents=1, seed=0, complete=True, length=10, times=None, tests=(), **config):
+    """A results file whose episodes have these returns; times: seconds at their ends, by default one each.
+
+    tests: their mean returns, each of 10 episodes of agent 0, one after every config["test_every"] steps.
+    """
     rows = np.zeros(len(returns), row_dtype(COLUMNS))
     rows["episode"] = np.arange(len(returns))
     rows["agent"] = rows["episode"] % agents
@@ -20,12 +23,17 @@ def write_run(path, returns, system="qa3c", agents=1, seed=0, complete=True, len
     rows["time"] = 1.0 + rows["episode"] if times is None else times
     rows["version"] = 2 * rows["episode"]
     each = agents if system == "dist-qtrl" else 1
-    config = {"env": "E-v0", "episodes": len(returns) // each, "seed": seed, "qpu_latency": 0.0} | config
+    size = {} if "steps" in config else {"episodes": len(returns) // each}
+    config = {"env": "E-v0", **size, "seed": seed, "qpu_latency": 0.0} | config
+    tested = np.zeros(len(tests), row_dtype(EVALUATION))
+    tested["steps"] = np.arange(1, len(tests) + 1) * config.get("test_every", 0)
+    tested["episodes"], tested["mean"] = 10, tests
     attributes = dict.fromkeys(ATTRIBUTES, "none") | {"format": 2, "system": system, "config": json.dumps(config)}
     attributes |= {"seed": seed, "agents": agents, "root": "acts", "history": "[]", "checkpoint_every": 0.0}
     attributes = {name: value for name, value in attributes.items() if name not in ("complete", "checkpointed")}
     with Recorder(path, attributes, COLUMNS, overwrite=True) as recorder:
         recorder.append(rows)
+        recorder.append(tested, "evaluations")
         if complete:
             recorder.finish({"actor.circuit": np.zeros((2, 3)), "actor.last.bias": np.zeros(4)})
     return str(path)

@@ -54,26 +54,39 @@ def test_jitter_varies_each_execution_within_its_share_and_as_the_seed_says(monk
     assert 0.7 <= first.min() < 0.72 and 1.28 < first.max() <= 1.3 and abs(first.mean() - 1.0) < 0.03
 
 
-def test_a_run_on_slow_qpus_has_the_same_bits_and_takes_at_least_its_executions(tmp_path):
-    options = ("--episodes", "8", "--max-steps", "10", "--hidden", "2", "--layers", "1", "--checkpoint-every", "0")
-    runs = []
-    for name, latency in (("fast", "0"), ("slow", "50")):
+RUNS = {  # options, and each agent's executions: of Dist-QTRL one an episode, of hDQNN one a step, a test's 200 too
+    "dist-qtrl": ("--episodes 8 --max-steps 10 --hidden 2 --layers 1", 8),
+    "hdqnn-td3": (
+        "--steps 30 --random-steps 10 --batch 8 --qubits 3 --layers 1 --test-every 30 --test-episodes 1",
+        230,
+    ),
+}
+
+
+@pytest.mark.parametrize("system", RUNS)
+def test_a_run_on_slow_qpus_has_the_same_bits_and_takes_at_least_its_executions(tmp_path, system):
+    options, executions = RUNS[system]
+    latency, runs = 2.0 / executions, []  # s
+    for name, delay in (("fast", 0.0), ("slow", latency)):
         out = tmp_path / f"{name}.h5"
-        options_qpu = ("--qpu-latency", latency, "--qpu-jitter", "0.2", "--out", str(out))
-        done = hpcqrl("train", "dist-qtrl", *options, *options_qpu, ranks=2)
+        options_qpu = ("--qpu-latency", str(1e3 * delay), "--qpu-jitter", "0.2", "--out", str(out))
+        done = hpcqrl("train", system, *options.split(), "--checkpoint-every", "0", *options_qpu, ranks=2)
         assert done.returncode == 0, done.stderr
         runs.append(read_run(out))
-    fast, slow = (run.episodes for run in runs)
-    assert np.array_equal(fast["return"], slow["return"])
-    assert all(np.array_equal(runs[0].parameters[name], value) for name, value in runs[1].parameters.items())
-    assert slow["time"].max() >= 8 * 0.05 * 0.8  # a policy is generated once an episode
-    assert (slow["waiting"][2:] > 0.0).all() and slow["waiting"].sum() < 2 * slow["time"].max()
+    fast, slow = runs
+    assert np.array_equal(fast.episodes["return"], slow.episodes["return"])
+    assert np.array_equal(fast.evaluations["mean"], slow.evaluations["mean"])
+    assert all(np.array_equal(fast.parameters[name], value) for name, value in slow.parameters.items())
+    rows = slow.episodes if len(slow.episodes) else slow.evaluations
+    assert rows["time"].max() >= executions * latency * 0.8
+    if system == "dist-qtrl":
+        assert (rows["waiting"][2:] > 0.0).all() and rows["waiting"].sum() < 2 * rows["time"].max()
 
 
 @pytest.mark.parametrize(
-    ("option", "value"),
-    [("--qpu-latency", "nan"), ("--qpu-jitter", "2")],
+    ("system", "option", "value"),
+    [("qa3c", "--qpu-latency", "nan"), ("qa3c", "--qpu-jitter", "2"), ("hdqnn-td3", "--qpu-latency", "-1")],
 )
-def test_a_latency_that_cannot_be_is_refused(option, value):
-    done = hpcqrl("train", "qa3c", option, value)
+def test_a_latency_that_cannot_be_is_refused(system, option, value):
+    done = hpcqrl("train", system, option, value)
     assert done.returncode == 2 and option[2:].replace("-", "_") in done.stderr and "Traceback" not in done.stderr

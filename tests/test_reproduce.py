@@ -16,13 +16,14 @@ from synthetic import call, write_run
 
 sys.path.insert(0, str(ROOT / "tools"))
 
+import report
 import report_tables
 import reproduce
-from papers.paper import Curves, Scores, Speedups
+from papers.paper import Curves, Scores, Settings, Speedups
 
 from hpcqrl.results.reader import read_run
 
-PAPERS = ("dist-qtrl", "qa3c", "qdqn-dper")
+PAPERS = ("dist-qtrl", "qa3c", "qdqn-dper", "hdqnn-td3")
 TOOL = (sys.executable, "tools/reproduce.py")
 
 
@@ -35,7 +36,7 @@ def jobs_of(name, folder, **options):
 
 
 def write(job, returns, **more):
-    config = {"episodes": job.episodes, "env": job.experiment.name.split(",")[0]} | more
+    config = {job.unit: job.length, "env": job.experiment.name.split(",")[0]} | more
     return write_run(job.path, returns, job.system, job.ranks, job.seed, **config)
 
 
@@ -48,7 +49,7 @@ def test_a_paper_is_described_without_contradiction(name):
     for part in paper.parts:
         if isinstance(part, Curves):
             used |= {name for _, names in part.panels for name in names}
-        else:
+        elif not isinstance(part, Settings):
             used |= {row[0] for row in part.rows}
     assert used == set(experiments)
 
@@ -65,6 +66,8 @@ def test_the_papers_numbers_are_those_printed():
 @pytest.mark.parametrize("name", PAPERS)
 def test_options_and_sizes_are_what_hpcqrl_takes_and_says(name):
     """`hpcqrl describe` accepts every experiment's options and prints the paper's number of parameters."""
+    if name == "hdqnn-td3":
+        pytest.importorskip("mujoco")
     paper = paper_of(name)
     sizes = {row[0]: row[2] for part in paper.parts if isinstance(part, Scores) for row in part.rows}
     code = (
@@ -84,13 +87,13 @@ def test_tables_hold_the_runs_numbers_beside_the_papers(tmp_path):
     paper, runs = paper_of("dist-qtrl"), {}
     for job in jobs_of("dist-qtrl", tmp_path, seeds=2):
         level = {"classical": 0.5, "centric QTRL-3": 0.6}.get(job.experiment.name, 0.9)
-        total = job.episodes * job.ranks
+        total = job.length * job.ranks
         rise = 3000 // job.ranks  # episodes of each agent until it is reached
         returns = np.where(np.arange(total) < rise * job.ranks, 0.1, level + 0.02 * job.seed)
         runs.setdefault(job.experiment.name, []).append(read_run(write(job, returns)))
     scores = report_tables.scores_table(paper, paper.parts[0], runs)
     assert scores.rows[0][:5] == ["classical", "0.9244", "0.51", "0.500 to 0.520", "2"]
-    speedups = report_tables.speedups_table(paper, paper.parts[1], runs)
+    speedups = report_tables.speedups_table(paper.parts[1], runs)
     assert [row[1] for row in speedups.rows] == ["-", "2.06", "3.33", "5.33"]
     ours = [float(row[2]) for row in speedups.rows]
     reached = [3000 // agents + 63 for agents in (2, 4, 8)]  # 63 of 100 at 0.9, the others at 0.1: 0.61, the target
@@ -99,6 +102,47 @@ def test_tables_hold_the_runs_numbers_beside_the_papers(tmp_path):
     assert verdicts["classical above QTRL-3, 4 agents"] == "THE OTHER WAY ROUND"
     assert verdicts["centric QTRL-7 above centric QTRL-3"] == "as in the paper"
     assert verdicts["centric QTRL-13 above centric QTRL-7"] == "equal, but the intervals overlap"
+
+
+def test_a_paper_that_counts_steps_is_scored_by_its_tests(tmp_path):
+    paper, runs = paper_of("hdqnn-td3"), {}
+    settings = {"qubits": 10, "layers": 10, "links": 10, "hidden": 256, "qtdnn_hidden": 2048, "discount": 0.99}
+    settings |= {"learning_rate": 3e-4, "tau": 0.005}
+    levels = {"PQC": (-150.0, -130.0), "FC": (-140.0, -140.0), "RBG": (-120.0, -125.0)}
+    for job in jobs_of("hdqnn-td3", tmp_path, seeds=2, only=("Pendulum",)):
+        block = job.experiment.name.split(", ")[1]
+        if block not in levels:
+            continue
+        assert (job.length, job.unit) == (30_000, "steps") and "--steps 30000" in " ".join(job.options)
+        tests = [-1000.0] * 26 + [levels[block][job.seed] + change for change in (-8.0, 8.0, -4.0, 4.0)]
+        more = {"test_every": 1000, "length": 200, "system": "hdqnn-td3"} | settings
+        path = write_run(job.path, [-500.0] * 149, agents=1, seed=job.seed, tests=tests, steps=30_000, **more)
+        assert job.state() == "complete" and job.estimate(1.0) == 0.0
+        runs.setdefault(job.experiment.name, []).append(read_run(path))
+    scores = {row[0]: row[2:5] for row in report_tables.scores_table(paper, paper.parts[4], runs).rows}
+    assert scores["Pendulum, PQC"] == ["-140", "-150.000 to -130.000", "2"], "the last 4 of 30 tests, an eighth"
+    assert scores["Pendulum, 0L"] == ["no run", "-", "0"]
+    verdicts = {row[0]: row[-1] for row in report_tables.orders_table(paper, runs).rows}
+    assert verdicts["Pendulum, FC above Pendulum, RBG"] == "THE OTHER WAY ROUND"
+    (figure,) = (part for part in paper.parts if isinstance(part, Curves) and "Pendulum" in part.title)
+    steps, mean, low, high = report.line(runs["Pendulum, PQC"], 1, figure, "steps")
+    assert steps.tolist() == list(range(1000, 30_001, 1000)) and mean[[25, 26]].tolist() == [-1000.0, -148.0]
+    assert (low[26], high[26]) == (-158.0, -138.0)
+    page = report.write_report(paper, runs, [], {}, "command", tmp_path / "report").read_text()
+    assert "30,000 steps each" in page and "30,000 steps each (" not in page
+    runs_there = report_tables.runs_table(paper, runs, {}).rows
+    assert {tuple(row[3:5]) for row in runs_there} == {("149", "30,000")}, "the last episode was cut off"
+    settings_there = report_tables.settings_table(paper.parts[0], runs).rows
+    assert ["hidden units of the qtDNN", "2048", "2048"] in settings_there
+
+
+def test_a_shortened_run_has_tests_and_learns_all_the_same(tmp_path):
+    (job,) = jobs_of("hdqnn-td3", tmp_path, scale=0.001, only=("Humanoid, PQC",))
+    options = dict(zip(job.options[::2], job.options[1::2], strict=True))
+    assert options["--steps"] == "1000" and options["--test-every"] == options["--random-steps"] == "100"
+    (job,) = jobs_of("hdqnn-td3", tmp_path, only=("Humanoid, PQC",))
+    options = dict(zip(job.options[::2], job.options[1::2], strict=True))
+    assert (options["--steps"], options["--test-every"], options["--random-steps"]) == ("1000000", "5000", "1000")
 
 
 def test_complete_runs_are_left_alone_and_others_resumed_or_begun(tmp_path):

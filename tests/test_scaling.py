@@ -118,6 +118,16 @@ def test_bad_input_is_a_line_each(tmp_path, capsys):
     assert "no model: a model needs at least 2" in capsys.readouterr().err and figure.exists()
 
 
+def test_run_measures_asynchronous_agents_whose_updates_wait_for_their_qpus(tmp_path):
+    command = ("run", "qdqn-dper", "--agents", "1", "2", "--qpu-latency", "3", "--episodes", "4")
+    done = run(sys.executable, "tools/scaling.py", *command, "--options=--layers 1", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    for agents in (1, 2):
+        found = scaling_points.point(read_run(tmp_path / f"qdqn-dper-weak-3ms-{agents}.h5"))
+        assert found.agents == agents and found.latency == 3.0
+        assert 0.0 < found.updates <= agents / 0.003 * 1.05, "each update needs at least one execution"
+
+
 def test_run_measures_agents_on_emulated_qpus_that_sleep(tmp_path):
     options = "--options=--env MiniGrid-Empty-5x5-v0 --hidden 2 --layers 1 --max-steps 5"
     agents = ("--agents", "1", "2")

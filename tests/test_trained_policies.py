@@ -106,8 +106,8 @@ def test_the_interval_is_that_of_the_mean():
 def test_an_exported_policy_acts_alike_without_this_package(files, tmp_path, system):
     out, inputs_file = tmp_path / "policy.pt2", tmp_path / "observations.npy"
     module, config, parameters = parts(files / f"{system}.h5")
-    tool = (sys.executable, "tools/export.py", str(files / f"{system}.h5"), "--out", str(out), "--env", config.env)
-    done = run(*tool, PYTHONPATH=PATH)
+    command = ("-m", "hpcqrl", "export", str(files / f"{system}.h5"), "--out", str(out), "--env", config.env)
+    done = run(sys.executable, *command, PYTHONPATH=PATH)
     assert done.returncode == 0, done.stderr
     observations = np.random.default_rng(0).uniform(-1, 1, (7, 2 if system == "hdqnn-td3" else 4)).astype(np.float32)
     np.save(inputs_file, observations)

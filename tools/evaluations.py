@@ -4,8 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import numpy as np
-from reading import label
+from reading import common_tests, label
 
 from hpcqrl.results.reader import Run
 
@@ -20,9 +19,7 @@ def draw_tests(runs: list[Run], out: Path) -> None:
         groups.setdefault(repr((run.system, run.agents, sorted(alike.config.items(), key=str))), []).append(alike)
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
     for number, group in enumerate(groups.values()):
-        seeds = [_tests(run) for run in group]
-        steps = sorted(set.intersection(*(set(seed) for seed in seeds)))
-        means = np.array([[seed[step] for step in steps] for seed in seeds])
+        steps, means = common_tests(group)
         name = f"{label(group[0], [other[0] for other in groups.values()])}, {len(group)} seed{'s'[: len(group) > 1]}"
         axes.plot(steps, means.mean(axis=0), label=name, color=f"C{number}", zorder=2)
         axes.fill_between(steps, means.min(axis=0), means.max(axis=0), color=f"C{number}", alpha=0.15, linewidth=0)
@@ -34,12 +31,3 @@ def draw_tests(runs: list[Run], out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=150)
     plt.close(figure)
-
-
-def _tests(run: Run) -> dict[int, float]:
-    """Steps to the mean return of all agents' test episodes then."""
-    found = {}
-    for steps in np.unique(run.evaluations["steps"]):
-        rows = run.evaluations[run.evaluations["steps"] == steps]
-        found[int(steps)] = float(np.average(rows["mean"], weights=rows["episodes"]))
-    return found

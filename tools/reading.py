@@ -29,7 +29,7 @@ def read_runs(paths: Iterable[Path], tool: str, incomplete: bool = True) -> list
                 raise ValueError(f"{path} holds no episodes yet")
             if not (run.complete or incomplete):
                 raise ValueError(
-                    f"{path} is not complete: {len(run.episodes):,} of {wanted_episodes(run):,} episodes "
+                    f"{path} is not complete: {done(run):,.0f} of {length(run):,} {unit(run)} "
                     "(--incomplete takes it as it is)"
                 )
             runs.append(run)
@@ -46,9 +46,26 @@ def read_runs(paths: Iterable[Path], tool: str, incomplete: bool = True) -> list
     return runs
 
 
-def wanted_episodes(run: Run) -> int:
-    """Episodes of all agents when the run is complete."""
-    return int(run.config.get("episodes", len(run.episodes))) * per_agent(run)
+def unit(run: Run) -> str:
+    """What the run's length is counted in: episodes, or steps of each agent."""
+    return "steps" if "steps" in run.config else "episodes"
+
+
+def length(run: Run) -> int:
+    """How long the run is when it is complete, in its unit, by the system's count."""
+    return int(run.config.get(unit(run), len(run.episodes)))
+
+
+def done(run: Run) -> float:
+    """How far the run is, by its finished episodes, counted as its length is."""
+    if unit(run) == "steps":
+        return float(run.episodes["length"].sum()) / run.agents
+    return len(run.episodes) / per_agent(run)
+
+
+def seconds(run: Run) -> float:
+    """From the run's start to the last row that it has written."""
+    return max((float(rows["time"].max()) for rows in (run.episodes, run.evaluations) if len(rows)), default=0.0)
 
 
 def per_agent(run: Run) -> int:
@@ -93,6 +110,22 @@ def label(run: Run, runs: Iterable[Run], but: Sequence[str] = ("seed",)) -> str:
     ]
     agents = [] if "agents" in but else [f"{run.agents} agent{'s' if run.agents > 1 else ''}"]
     return ", ".join([run.system, *agents, *differs])
+
+
+def tests(run: Run) -> dict[int, float]:
+    """Steps of each agent before each test, to the mean return of all agents' episodes in it."""
+    found = {}
+    for steps in np.unique(run.evaluations["steps"]):
+        rows = run.evaluations[run.evaluations["steps"] == steps]
+        found[int(steps)] = float(np.average(rows["mean"], weights=rows["episodes"]))
+    return found
+
+
+def common_tests(runs: Sequence[Run]) -> tuple[list[int], np.ndarray]:
+    """The steps at which all of the runs were tested, and the mean returns there, [runs, steps]."""
+    found = [tests(run) for run in runs]
+    steps = sorted(set.intersection(*map(set, found)))
+    return steps, np.array([[each[step] for step in steps] for each in found])
 
 
 def score(run: Run, last: int) -> float:

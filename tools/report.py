@@ -7,13 +7,26 @@ import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import matplotlib
 import numpy as np
-from curves import mean_curve
-from papers.paper import Curves, Paper, Scores
-from reading import axis, moving_average
-from report_tables import Runs, Table, counted, orders_table, runs_table, scores_table, speedups_table, window_of
+from curves import RESAMPLES, mean_curve
+from intervals import interval
+from papers.paper import Curves, Paper, Scores, Settings
+from reading import axis, common_tests, length, moving_average, seconds
+from report_tables import (
+    Runs,
+    Table,
+    counted,
+    orders_table,
+    over,
+    runs_table,
+    scores_table,
+    settings_table,
+    speedups_table,
+    window_of,
+)
 from speedup import default_target
 from table import comma_separated, markdown
 
@@ -25,7 +38,8 @@ import matplotlib.pyplot as plt
 
 def draw(paper: Paper, part: Curves, runs: Runs, out: Path) -> str:
     """Write the figure in the paper's layout; what it shows, in words."""
-    window = window_of(paper, runs, part.window)
+    runs = {name: shown for name, group in runs.items() if (shown := [run for run in group if _rows(run, part)])}
+    window = window_of(runs, [name for _, names in part.panels for name in names], part.window, part.tests)
     columns = len(part.panels) if len(part.panels) <= 3 else 2
     lines = -(-len(part.panels) // columns)
     size = (max(6.4, 4.8 * columns), 4.4 * lines)
@@ -33,12 +47,14 @@ def draw(paper: Paper, part: Curves, runs: Runs, out: Path) -> str:
     for axes, (title, names) in zip(panels.flat, part.panels, strict=True):
         axes.set_title(title, fontsize="medium")
         for number, name in enumerate(names):
-            if runs.get(name):
-                where, mean, low, high = _line(runs[name], window, part.band)
+            if name in runs:
+                where, mean, low, high = line(
+                    runs[name], window, part, "steps" if paper.unit == "steps" else "episodes"
+                )
                 short = name.removeprefix(f"{title}, ").removeprefix(f"{title.split('-')[-1]}, ")
                 axes.plot(where, mean, color=f"C{number}", label=short)
                 axes.fill_between(where, low, high, color=f"C{number}", alpha=0.12, linewidth=0)
-        if part.target and runs.get(part.target):
+        if part.target and part.target in runs:
             target = default_target([runs[part.target]], window)
             axes.axhline(target, color="C0", linestyle="--", label=f"what {part.target} ends with")
         if axes.lines:
@@ -48,9 +64,10 @@ def draw(paper: Paper, part: Curves, runs: Runs, out: Path) -> str:
         axes.set_xlim(left=0)
         axes.grid(alpha=0.3)
     for axes in panels[-1]:
-        axes.set_xlabel(counted(runs))
+        axes.set_xlabel("environment steps" if paper.unit == "steps" else counted(runs))
     for axes in panels[:, 0]:
-        axes.set_ylabel(f"score: mean of {window:,} episodes")
+        kind = "test" if part.tests else "episode"
+        axes.set_ylabel(f"{'test ' * part.tests}score: mean of {window:,} {kind}{'s' * (window > 1)}")
     figure.savefig(out, dpi=130)
     plt.close(figure)
     band = (
@@ -58,13 +75,23 @@ def draw(paper: Paper, part: Curves, runs: Runs, out: Path) -> str:
         if part.band == "std"
         else "95% interval over seeds, where there are some"
     )
-    return f"Means over {window:,} {counted(runs)}; band: {band}."
+    return f"Means over {over(window, runs, part.tests)}; band: {band}."
 
 
-def _line(group: Sequence[Run], window: int, band: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    if band == "seeds":
-        where, mean, low, high = mean_curve(group, window)
-        return where, mean, low, high
+def _rows(run: Run, part: Curves) -> int:
+    return len(run.evaluations if part.tests else run.episodes)
+
+
+def line(
+    group: Sequence[Run], window: int, part: Curves, x: Literal["episodes", "steps"]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """A line of the figure: where it goes, and its mean and band there."""
+    if part.tests:
+        steps, returns = common_tests(group)
+        values = np.lib.stride_tricks.sliding_window_view(returns, window, axis=1).mean(axis=2)
+        return np.array(steps[window - 1 :]), values.mean(axis=0), *interval(values, resamples=RESAMPLES)
+    if part.band == "seeds":
+        return mean_curve(group, window, x)
     means, squares = [], []
     for run in group:
         mean, rows = moving_average(run, window)
@@ -103,10 +130,12 @@ def write_report(
             texts.append(f"## {part.title}\n\n![{part.title}]({image.name})\n\n{words}\n")
         elif isinstance(part, Scores):
             add(scores_table(paper, part, runs))
+        elif isinstance(part, Settings):
+            add(settings_table(part, runs))
         else:
-            add(speedups_table(paper, part, runs))
+            add(speedups_table(part, runs))
     add(orders_table(paper, runs))
-    add(runs_table(runs, commands))
+    add(runs_table(paper, runs, commands))
     facts = _facts(paper, runs, missing, command)
     texts.insert(0, f"# {paper.title}\n\n" + "".join(f"- {fact}\n" for fact in facts))
     (folder / "report.md").write_text("\n".join(texts))
@@ -118,15 +147,19 @@ def write_report(
 
 def _facts(paper: Paper, runs: Runs, missing: Sequence[str], command: str) -> list[str]:
     all_runs = [run for group in runs.values() for run in group]
-    first, seconds = all_runs[0], sum(float(run.episodes["time"].max()) for run in all_runs)
+    hours = sum(map(seconds, all_runs)) / 3600
     names = ("hpcqrl", "torch", "pennylane", "mpi")
     versions = sorted({", ".join(f"{name} {run.attributes[name]}" for name in names) for run in all_runs})
     seeds = ", ".join(map(str, sorted({run.seed for run in all_runs})))
-    episodes = first.config["episodes"]
-    share = "" if episodes == paper.episodes else f", {episodes / paper.episodes:.3g} of the paper's {paper.episodes:,}"
+    full = {experiment.name: experiment.length or paper.length for experiment in paper.experiments}
+    lengths = dict.fromkeys((length(run), full[name]) for name, group in runs.items() for run in group)
+    shares = (
+        f"{own:,} {paper.unit} each" + (f" ({own / whole:.3g} of {whole:,})" if own != whole else "")
+        for own, whole in lengths
+    )
     return [
         f"Paper: {paper.source}; system: {paper.system}",
-        f"{len(all_runs)} runs, seeds {seeds}, {episodes:,} episodes each{share}; {seconds / 3600:.2f} h of training",
+        f"{len(all_runs)} runs, seeds {seeds}, {' or '.join(shares)}; {hours:.2f} h of training",
         *([f"{len(missing)} runs are missing or not complete: {'; '.join(missing)}"] if missing else []),
         *(f"Trained with {text}" for text in versions),
         f"Made by `{command}` on {platform.machine()}, {os.cpu_count()} cores, "

@@ -1,12 +1,12 @@
 """The tables of a report: a paper's numbers, and ours from its runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from intervals import interval, ratio_interval, shown
-from papers.paper import Paper, Scores, Speedups
-from reading import how_counted, score
+from papers.paper import Paper, Scores, Settings, Speedups
+from reading import how_counted, length, per_agent, score, seconds, tests
 from speedup import default_target, reached
 
 from hpcqrl.results.reader import Run
@@ -25,33 +25,50 @@ class Table:
     below: str = ""
 
 
-def window_of(paper: Paper, runs: Runs, wanted: int) -> int:
-    """The paper's window, or a shorter one for runs that are shorter than the paper's."""
-    episodes = min(run.config["episodes"] for group in runs.values() for run in group)
-    return max(1, min(wanted, round(episodes / SHARE))) if episodes < paper.episodes else wanted
+def window_of(runs: Runs, names: Iterable[str], wanted: int, of_tests: bool) -> int:
+    """The paper's window, of episodes or of tests, or a shorter one if one of the runs with these names is short."""
+    chosen = [run for name in names for run in runs.get(name, ())]
+    sizes = [len(tests(run)) if of_tests else len(run.episodes) / per_agent(run) for run in chosen]
+    return max(1, min(wanted, round(min(sizes) / SHARE))) if sizes else wanted
+
+
+def scores(paper: Paper, group: Sequence[Run], last: int) -> list[float]:
+    """Each run's mean return over its last episodes, or tests if the paper's length is in steps."""
+    if paper.unit == "steps":
+        return [float(np.mean(list(tests(run).values())[-last:])) for run in group]
+    return [score(run, last) for run in group]
 
 
 def scores_table(paper: Paper, part: Scores, runs: Runs) -> Table:
     """The paper's scores and parameters, and ours."""
-    last, rows = window_of(paper, runs, part.last), []
+    last, rows = window_of(runs, [row[0] for row in part.rows], part.last, paper.unit == "steps"), []
     for name, value, size in part.rows:
         group = runs.get(name, ())
         ours, sure, parameters = "no run", "-", "-"
         if group:
-            values = [score(run, last) for run in group]
+            values = scores(paper, group, last)
             ours, sure = f"{np.mean(values):.4g}", shown(*interval(values))
             parameters = f"{sum(array.size for array in group[0].parameters.values()):,}"
         paper_value, paper_size = ("-" if number is None else f"{number:,}" for number in (value, size))
         rows.append([name, paper_value, ours, sure, str(len(group)), paper_size, parameters])
     headings = ("model", "paper", "ours", "95% interval", "seeds", "parameters: paper", "ours")
-    return Table(
-        part.title, headings, rows, f"Ours: mean return over the last {last:,} {counted(runs)}, then over seeds."
-    )
+    below = f"Ours: mean return over the last {over(last, runs, paper.unit == 'steps')}, then over seeds."
+    return Table(part.title, headings, rows, below)
 
 
-def speedups_table(paper: Paper, part: Speedups, runs: Runs) -> Table:
+def settings_table(part: Settings, runs: Runs) -> Table:
+    """The paper's settings, and those that the runs have."""
+    configs = [run.config for group in runs.values() for run in group]
+    rows = []
+    for what, value, field in part.rows:
+        ours = dict.fromkeys(str(config[field]) for config in configs)
+        rows.append([what, "-" if value is None else value, ", ".join(ours)])
+    return Table(part.title, ("setting", "paper", "ours"), rows)
+
+
+def speedups_table(part: Speedups, runs: Runs) -> Table:
     """The paper's speed-ups, and ours."""
-    window = window_of(paper, runs, part.window)
+    window = window_of(runs, [row[0] for row in part.rows], part.window, of_tests=False)
     groups = {name: runs[name] for name, _ in part.rows if runs.get(name)}
     base_name = part.rows[0][0]
     if base_name not in groups:
@@ -71,16 +88,20 @@ def speedups_table(paper: Paper, part: Speedups, runs: Runs) -> Table:
             reached_by = f"{len(each)} of {len(groups[name])}"
             rows.append([*cells, f"{np.mean(base) / np.mean(each):.2f}", sure, f"{np.mean(each):,.0f}", reached_by])
     headings = ("model", "paper", "ours", "95% interval", "episodes of each agent", "seeds that reach it")
-    below = f"Target: {target:.4g}, what {base_name} ends with; means over {window:,} {counted(runs)}."
+    below = f"Target: {target:.4g}, what {base_name} ends with; means over {over(window, runs, of_tests=False)}."
     return Table(part.title, headings, rows, below)
 
 
 def orders_table(paper: Paper, runs: Runs) -> Table:
     """What the paper finds better than what, and whether we do."""
-    last = window_of(paper, runs, next(part.last for part in paper.parts if isinstance(part, Scores)))
     rows = []
     for better, worse, where in paper.orders:
-        groups = [[score(run, last) for run in runs.get(name, ())] for name in (better, worse)]
+        tables = [part for part in paper.parts if isinstance(part, Scores)]
+        names, wanted = next(
+            (names, part.last) for part in tables if better in (names := [row[0] for row in part.rows])
+        )
+        last = window_of(runs, names, wanted, paper.unit == "steps")
+        groups = [scores(paper, runs.get(name, ()), last) for name in (better, worse)]
         if not all(groups):
             rows.append([f"{better} above {worse}", where, "-", "-", "no run"])
             continue
@@ -97,16 +118,22 @@ def orders_table(paper: Paper, runs: Runs) -> Table:
     return Table("The order of the models", headings, rows)
 
 
-def runs_table(runs: Runs, commands: Mapping[str, str]) -> Table:
+def runs_table(paper: Paper, runs: Runs, commands: Mapping[str, str]) -> Table:
     """All runs, with what is needed to make them again."""
     rows = []
     for name, group in runs.items():
         for run in group:
-            steps, seconds = f"{run.episodes['length'].sum():,}", f"{run.episodes['time'].max():,.1f}"
-            facts = [name, str(run.seed), str(run.agents), f"{len(run.episodes):,}", steps, seconds]
+            steps = length(run) * run.agents if paper.unit == "steps" else run.episodes["length"].sum()
+            sizes = [f"{len(run.episodes):,}", f"{steps:,}", f"{seconds(run):,.1f}"]
+            facts = [name, str(run.seed), str(run.agents), *sizes]
             rows.append([*facts, str(run.attributes["created"]), commands.get(str(run.path), str(run.path))])
     headings = ("experiment", "seed", "agents", "episodes", "steps", "seconds", "started (UTC)", "command")
     return Table("Runs", headings, rows)
+
+
+def over(window: int, runs: Runs, of_tests: bool) -> str:
+    """A window in words: so many tests, or episodes and what they count."""
+    return f"{window:,} test{'s' * (window > 1)}" if of_tests else f"{window:,} {counted(runs)}"
 
 
 def counted(runs: Runs) -> str:

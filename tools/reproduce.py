@@ -15,7 +15,7 @@ from typing import Literal
 
 import tyro
 from papers.paper import Experiment, Paper
-from reading import per_agent, say
+from reading import done, length, say, seconds, unit
 from report import write_report
 from table import markdown
 
@@ -24,6 +24,7 @@ from hpcqrl.results.reader import Run, read_run
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).resolve().parent.parent
 MOST_AGENTS = 8  # on this machine, unless --agents says otherwise
+RANDOM_STEPS = 1000  # hpcqrl's, in runs of full length
 INTERRUPTED = 75  # hpcqrl's exit status when it has left a checkpoint
 
 
@@ -31,14 +32,14 @@ INTERRUPTED = 75  # hpcqrl's exit status when it has left a checkpoint
 class Options:
     """Run what a paper ran, as far as it is not there yet, and write a report: its tables and figures beside ours."""
 
-    paper: tyro.conf.Positional[Literal["dist-qtrl", "qa3c", "qdqn-dper"]]
+    paper: tyro.conf.Positional[Literal["dist-qtrl", "qa3c", "qdqn-dper", "hdqnn-td3"]]
     """The paper, by the name of its system."""
     scale: float = 1.0
-    """Share of the paper's episodes that every run has."""
+    """Share of the full length, in episodes or steps, that every run has."""
     seeds: int | None = None
     """Seeds 0, 1, ... of every experiment; by default 5 of Dist-QTRL, 1 of the others."""
     agents: int | None = None
-    """Agents of the asynchronous systems; by default the paper's, but on this machine 8 at most."""
+    """Agents, but of Dist-QTRL; by default the paper's, but on this machine 8 at most."""
     only: tuple[str, ...] = ()
     """Only experiments in whose name one of these occurs."""
     out: Path = Path("runs")
@@ -53,12 +54,13 @@ class Options:
 
 @dataclass(frozen=True)
 class Job:
-    """One run of an experiment: how it is made, and what is there of it. ranks: MPI ranks; episodes: as --episodes."""
+    """One run of an experiment: how it is made, and what is there of it. ranks: MPI ranks; length: in the unit."""
 
     experiment: Experiment
     seed: int
     ranks: int
-    episodes: int
+    length: int
+    unit: str
     system: str
     path: Path
 
@@ -72,8 +74,16 @@ class Job:
     @property
     def options(self) -> list[str]:
         """Those of `hpcqrl train`."""
-        own = ["--episodes", str(self.episodes), "--seed", str(self.seed), "--out", str(self.path)]
-        return [*self.experiment.options, *own]
+        own = [f"--{self.unit}", str(self.length), "--seed", str(self.seed), "--out", str(self.path)]
+        return [*self.experiment.options, *self._tests(), *own]
+
+    def _tests(self) -> list[str]:
+        """A shortened run has ten tests all the same, and begins to learn after a tenth."""
+        if self.experiment.test_every is None:
+            return []
+        tenth = max(1, self.length // 10)
+        every, random_steps = min(self.experiment.test_every, tenth), min(RANDOM_STEPS, tenth)
+        return ["--test-every", str(every), "--random-steps", str(random_steps)]
 
     @property
     def launch(self) -> list[str]:
@@ -93,19 +103,21 @@ class Job:
         if run is None:
             return "begun" if self.path.exists() else "missing"
         ranks = run.agents + (run.attributes.get("root") == "serves")
-        other = run.system != self.system or run.config["episodes"] != self.episodes
+        other = run.system != self.system or length(run) != self.length
         if other or (run.complete and ranks != self.ranks):
             raise ValueError(
-                f"{self.path} is another run: {run.system}, {ranks} ranks, {run.config['episodes']:,} episodes, "
-                f"not {self.system}, {self.ranks}, {self.episodes:,}; another --out, or remove it"
+                f"{self.path} is another run: {run.system}, {ranks} ranks, {length(run):,} {unit(run)}, "
+                f"not {self.system}, {self.ranks}, {self.length:,}; another --out, or remove it"
             )
         return "complete" if run.complete else "checkpoint" if "checkpointed" in run.attributes else "begun"
 
     def estimate(self, rate: float) -> float:
-        """Seconds that the run will still take, at so many episodes a second."""
-        run = self.found()
-        done = len(run.episodes) / per_agent(run) if run is not None and self.state() != "begun" else 0.0
-        return max(0.0, self.episodes - done) / rate
+        """Seconds that the run will still take, at so many episodes, or steps, a second."""
+        state = self.state()
+        if state == "complete":
+            return 0.0
+        run = self.found() if state == "checkpoint" else None
+        return max(0.0, self.length - (0.0 if run is None else done(run))) / rate
 
 
 def jobs_of(paper: Paper, options: Options, folder: Path) -> list[Job]:
@@ -113,45 +125,44 @@ def jobs_of(paper: Paper, options: Options, folder: Path) -> list[Job]:
     seeds = paper.seeds if options.seeds is None else options.seeds
     most = paper.agents if options.slurm else min(paper.agents, MOST_AGENTS)
     agents = most if options.agents is None else options.agents
-    episodes = max(1, round(paper.episodes * options.scale))
-    return [
-        Job(experiment, seed, experiment.agents or agents, episodes, paper.system, folder / _file(experiment, seed))
-        for seed in range(seeds)
-        for experiment in paper.experiments
-        if not options.only or any(part in experiment.name for part in options.only)
-    ]
-
-
-def _file(experiment: Experiment, seed: int) -> str:
-    return f"{experiment.name.replace(', ', '-').replace(' ', '-')}-seed{seed}.h5"
+    jobs = []
+    for seed in range(seeds):
+        for experiment in paper.experiments:
+            if options.only and not any(part in experiment.name for part in options.only):
+                continue
+            ranks, full = experiment.agents or agents, experiment.length or paper.length
+            path = folder / f"{experiment.name.replace(', ', '-').replace(' ', '-')}-seed{seed}.h5"
+            shortened = max(1, round(full * options.scale))
+            jobs.append(Job(experiment, seed, ranks, shortened, paper.unit, paper.system, path))
+    return jobs
 
 
 def show_list(jobs: Sequence[Job], command: str) -> None:
     """What would run, and about how long it would take, by the rate of runs that are there, else the paper module's."""
     rows, total = [], 0.0
     for job in jobs:
-        seconds = job.estimate(_rate(job, jobs))
-        total += seconds
-        facts = [job.experiment.name, str(job.seed), str(job.ranks), f"{job.episodes:,}", job.state(), _time(seconds)]
+        left = job.estimate(_rate(job, jobs))
+        total += left
+        facts = [job.experiment.name, str(job.seed), str(job.ranks), f"{job.length:,}", job.state(), _time(left)]
         rows.append([*facts, shlex.join(job.command()) if job.state() != "complete" else ""])
-    print(markdown(("experiment", "seed", "ranks", "episodes", "state", "about", "command"), rows), end="")
-    left = sum(job.state() != "complete" for job in jobs)
-    print(f"\n{left} of {len(jobs)} runs to make, about {_time(total)} on 2 cores, one after the other: {command}")
+    print(markdown(("experiment", "seed", "ranks", jobs[0].unit, "state", "about", "command"), rows), end="")
+    unmade = sum(job.state() != "complete" for job in jobs)
+    print(f"\n{unmade} of {len(jobs)} runs to make, about {_time(total)} on 2 cores, one after the other: {command}")
 
 
 def _rate(job: Job, jobs: Sequence[Job]) -> float:
     for other in (job, *jobs):
         run = other.found() if other.experiment == job.experiment else None
         if run is not None and len(run.episodes) > 10:
-            return len(run.episodes) / per_agent(run) / float(run.episodes["time"].max())
+            return done(run) / seconds(run)
     return job.experiment.rate
 
 
-def _time(seconds: float) -> str:
-    for size, unit in ((3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"
+def _time(span: float) -> str:
+    for size, name in ((3600, "h"), (60, "min")):
+        if span >= 2 * size:
+            return f"{span / size:.1f} {name}"
+    return f"{span:.0f} s"
 
 
 def make(jobs: Sequence[Job]) -> None:

@@ -28,7 +28,7 @@ LOOSE = ("agents", "episodes", "qpu_latency")  # what differs between runs of on
 
 
 def run(
-    system: tyro.conf.Positional[str],
+    system: tyro.conf.Positional[Literal["dist-qtrl", "qa3c", "qdqn-dper"]],
     agents: tuple[int, ...] = (1, 2, 4, 8, 16, 32),
     qpu_latency: tuple[float, ...] = (1.0, 5.0),
     qpu_jitter: float = 0.0,

@@ -32,13 +32,14 @@ class HybridActor:
     def __init__(
         self, inputs: int, actions: int, block: Block = "pqc", qubits: int = 10, layers: int = 10, links: int = 10,
         hidden: int = 256, qpu: str = "native", shots: int = 1, seed: int = 0,
+        latency: float = 0.0, jitter: float = 0.0,
     ) -> None:  # fmt: skip
         self.block, self.qubits, self.shots = block, qubits, shots
         circuit = efficient_su2(qubits, layers)
         self.n_angles = circuit.n_angles
         if block == "pqc":
             self.circuit = circuit
-            self.device = make_device(circuit, qpu, seed=seed)
+            self.device = make_device(circuit, qpu, None, seed, latency, jitter)
             self._exact = make_device(circuit)
         self.random = np.random.default_rng(seed)  # of block "rbg"
         shapes = flat.linear("pre.0", inputs, hidden) | flat.linear("pre.1", hidden, self.n_angles + links)

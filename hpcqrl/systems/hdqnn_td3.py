@@ -91,6 +91,10 @@ class Config:
     """Episodes of a test, of all agents together [TD3]."""
     qpu: str = "native"
     """Where circuits run: native, or a PennyLane device such as lightning.qubit, default.mixed, lightning.gpu."""
+    qpu_latency: float = 0.0
+    """Milliseconds that a circuit execution takes, to emulate a QPU; one gives an action's bits, with all its shots."""
+    qpu_jitter: float = 0.0
+    """Share, 0 to 1, by which each execution's latency varies, uniformly."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where the networks are trained; with cuda, ranks on one node take its GPUs in turn."""
 
@@ -101,7 +105,8 @@ class Config:
         at_least(0, seed=self.seed, links=self.links, exploration_noise=self.exploration_noise)
         at_least(0, target_noise=self.target_noise, noise_clip=self.noise_clip)
         at_least(2, qubits=self.qubits)
-        within(0.0, 1.0, discount=self.discount, tau=self.tau)
+        within(0.0, 60_000.0, qpu_latency=self.qpu_latency)
+        within(0.0, 1.0, discount=self.discount, tau=self.tau, qpu_jitter=self.qpu_jitter)
         positive(learning_rate=self.learning_rate)
 
 
@@ -119,7 +124,10 @@ class Agent:
         self.test_env.reset(seed=test_seed)
         self.actions = int(self.env.action_space.shape[0])  # type: ignore[index]
         sizes = config.qubits, config.layers, config.links, config.hidden
-        actor = HybridActor(observation, self.actions, config.block, *sizes, config.qpu, config.shots, qpu_seed)
+        actor = HybridActor(
+            observation, self.actions, config.block, *sizes, config.qpu, config.shots, qpu_seed,
+            config.qpu_latency, config.qpu_jitter,
+        )  # fmt: skip
         critic = Critic(observation, self.actions, config.hidden)
         self.model = Networks(actor, critic, config.qtdnn_hidden, config.surrogate == "sampled")
         parts = {"observation_t": observation, "action_t": self.actions, "reward_t": 1, "observation_tp1": observation}

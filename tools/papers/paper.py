@@ -8,26 +8,37 @@ from typing import Literal
 class Experiment:
     """One thing the paper trained.
 
-    options: of `hpcqrl train`; agents: None if the paper has as many as its machine had; rate: episodes a second, by
-    the system's count, roughly, on 2 cores: what --list estimates from before there are runs.
+    options: of `hpcqrl train`; agents: None if the paper has as many as its machine had; rate: episodes (or steps) a
+    second, by the system's count, roughly, on 2 cores: what --list estimates from before there are runs; length: None
+    if it is the paper's; test_every: steps between tests.
     """
 
     name: str
     options: tuple[str, ...]
     rate: float
     agents: int | None = None
+    length: int | None = None
+    test_every: int | None = None
 
 
 @dataclass(frozen=True)
 class Scores:
     """A table of final scores: for each experiment the paper's score and number of parameters, where it gives them.
 
-    last: episodes, by the system's count, whose mean return is the score.
+    last: episodes, by the system's count, whose mean return is the score; if the paper's length is in steps, tests.
     """
 
     title: str
     last: int
     rows: tuple[tuple[str, float | None, int | None], ...]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A table of settings: what is set, as the paper gives it (None if it does not), and our configuration's field."""
+
+    title: str
+    rows: tuple[tuple[str, str | None, str], ...]
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,8 @@ class Speedups:
 class Curves:
     """A figure of moving averages, a panel for each title.
 
-    band: over seeds, or the paper's: within the window; target: the experiment whose final score is drawn as a line.
+    window: episodes, or of tests, tests; band: over seeds, or the paper's: within the window; target: the experiment
+    whose final score is drawn as a line; tests: whether the returns are those of tests while training.
     """
 
     title: str
@@ -51,19 +63,23 @@ class Curves:
     panels: tuple[tuple[str, tuple[str, ...]], ...]
     band: Literal["seeds", "std"] = "seeds"
     target: str | None = None
+    tests: bool = False
 
 
 @dataclass(frozen=True)
 class Paper:
-    """orders: what the paper says is better than what, or no worse ("about"), and where it says so."""
+    """length: of each run, in its unit, by the system's count; orders: what the paper says is better than what, and
+    where it says so.
+    """
 
     title: str
     source: str
     system: str
-    episodes: int
+    length: int
     agents: int
     seeds: int
     experiments: tuple[Experiment, ...]
-    parts: tuple[Scores | Speedups | Curves, ...]
+    parts: tuple[Scores | Settings | Speedups | Curves, ...]
     orders: tuple[tuple[str, str, str], ...]
     notes: tuple[str, ...] = ()
+    unit: Literal["episodes", "steps"] = "episodes"
