@@ -298,7 +298,7 @@ def test_same_seed_and_ranks_same_bits(tmp_path, ranks):
 def test_ranks_are_agents_averaged_by_hand(tmp_path, ranks):
     run = trained(tmp_path / "run.h5", "--steps", "60", ranks=ranks)
     agents = [Agent(Config(env="Reach-v0", steps=60, **SIZES), rank) for rank in range(ranks)]
-    seen = [agent.observation for agent in agents]
+    seen = [agent.episode.observation for agent in agents]
     for step in range(60):
         for k, agent in enumerate(agents):
             action, angles, bits = agent.explore(seen[k], step)
