@@ -14,12 +14,12 @@ from PIL import Image
 from random_circuits import circuits, inputs, reference
 from test_hdqnn_td3 import PATH, REACH, SMALL
 
-from hpcqrl.trained import trained
 from hpcqrl.evaluation import bootstrap_interval
 from hpcqrl.quantum.circuits import efficient_su2, quantum_train
 from hpcqrl.quantum.torch_circuit import torch_expval, torch_probs, torch_sample
 from hpcqrl.results.reader import read_run
 from hpcqrl.systems import dist_qtrl, hdqnn_td3, qa3c, qdqn_dper
+from hpcqrl.trained import trained
 
 RUNS = {
     "dist-qtrl": ("--episodes", "5", "--env", "CartPole-v1", "--hidden", "4", "--layers", "1"),
