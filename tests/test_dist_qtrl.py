@@ -47,7 +47,7 @@ def test_ranks_are_agents_averaged_by_hand(tmp_path, ranks, model):
     config = Config(episodes=60, model=model, hidden=4, layers=1, max_steps=20)
     agents = [Agent(config, rank) for rank in range(ranks)]
     theta = agents[0].theta
-    optimiser, moments = Adam(config.learning_rate), np.zeros((2, theta.size))
+    optimiser, moments = Adam(config.learning_rate * ranks**0.5), np.zeros((2, theta.size))
     returns = []
     for update in range(60):
         gradients, rewards = zip(*(agent.gradient(theta) for agent in agents), strict=True)

@@ -58,9 +58,12 @@ def test_generation_and_its_gradient_are_the_papers_formulas(device):
     assert np.allclose(pullback(cotangent), theta.grad, atol=1e-5)
 
 
-def test_starting_values():
-    generator = QuantumTrainGenerator(4835, 3)
-    part = generator.layout.split(generator.initial(np.random.default_rng(2)))
+@pytest.mark.parametrize("layers", [3, 13])
+def test_starting_values(layers):
+    generator = QuantumTrainGenerator(4835, layers, spread=0.07)
+    theta = generator.initial(np.random.default_rng(2))
+    assert np.isclose(written_out(generator, torch.tensor(theta)).std(correction=0), 0.07, rtol=1e-4)
+    part = generator.layout.split(theta)
     assert 3.0 < np.abs(part["circuit"]).max() < math.pi
     assert 0.9 / math.sqrt(14) < np.abs(part["mapping.0.weight"]).max() < 1 / math.sqrt(14)
 

@@ -24,13 +24,14 @@ class QuantumTrainGenerator:
     """
 
     def __init__(
-        self, k: int, layers: int, mapping: Sequence[int] = (10, 64, 10), qpu: str = "native", shots: int | None = None,
-        seed: int = 0, latency: float = 0.0, jitter: float = 0.0,
+        self, k: int, layers: int, spread: float = 0.05, mapping: Sequence[int] = (10, 64, 10), qpu: str = "native",
+        shots: int | None = None, seed: int = 0, latency: float = 0.0, jitter: float = 0.0,
     ) -> None:  # fmt: skip
-        self.k = k
+        self.k, self.spread = k, spread
         self.qubits = max(2, math.ceil(math.log2(k)))
         self.circuit = quantum_train(self.qubits, layers)
         self.device = make_device(self.circuit, qpu, shots, seed, latency, jitter)
+        self._scale = 0.1 * 2.0 ** (self.qubits - 1)
         self.mapping_sizes = [self.qubits + 1, *mapping, 1]
         shapes = {"circuit": self.circuit.weights}
         for number, (inputs, outputs) in enumerate(self._layers()):
@@ -44,32 +45,49 @@ class QuantumTrainGenerator:
         return list(zip(self.mapping_sizes, self.mapping_sizes[1:], strict=False))
 
     def initial(self, random: np.random.Generator) -> Floats:
-        """Starting parameters, flat [size]: angles uniform in (-pi, pi), layers as torch's."""
+        """Starting parameters, flat [size]: angles uniform in (-pi, pi), layers as torch's.
+
+        But the last layer is scaled so that the generated parameters have the standard deviation `spread`. Otherwise it
+        is up to three times that of a network's usual start, the more of it the fewer actions are ever tried: one
+        start in five with 13 layers never moved.
+        """
         parts = [random.uniform(-math.pi, math.pi, self.circuit.n_weights)]
         for inputs, outputs in self._layers():
             parts.append(flat.initial_linear(inputs, outputs, random))
-        return np.concatenate(parts)
+        theta = np.concatenate(parts)
+        part = self.layout.split(theta)
+        exact = make_device(self.circuit).probs(_NO_ANGLES, part["circuit"], self.k)[0]  # the same on every rank
+        last = theta[-self.mapping_sizes[-2] - 1 :]
+        last *= self.spread / self._generated(part, self._encoded(exact)[1]).std()
+        return theta
 
     def generate(self, theta: Floats) -> tuple[Floats, Callable[[Floats], Floats]]:
         """The k network parameters, float64, and eq. 4 as a function: from a gradient in them [k] to that in theta."""
         part = self.layout.split(theta)
         probability, circuit_pullback = self.device.probs_vjp(_NO_ANGLES, part["circuit"], self.k)
-        scale = 0.1 * 2.0 ** (self.qubits - 1)
-        x = np.tanh(scale * probability[0].astype(np.float64))
-        centred = x - x.mean()
-        weight, bias = self._mapping_before(part, len(self._layers()))
-        generated = self._bits @ weight[0, :-1] + centred * weight[0, -1] + bias
+        x, centred = self._encoded(probability[0])
+        weight, _ = self._mapping_before(part, len(self._layers()))
 
         def pullback(gradient: Floats) -> Floats:
             gradient = gradient - gradient.mean()
             x_gradient = weight[0, -1] * gradient
-            probability_gradient = scale * (1.0 - x * x) * (x_gradient - x_gradient.mean())
+            probability_gradient = self._scale * (1.0 - x * x) * (x_gradient - x_gradient.mean())
             _, circuit_gradient = circuit_pullback(probability_gradient[None])
             weight_gradient = np.append(gradient @ self._bits, gradient @ centred)[None]
             mapping = self._mapping_gradients(part, weight_gradient, gradient.sum())
             return self.layout.join({"circuit": circuit_gradient} | mapping)
 
-        return generated - generated.mean(), pullback
+        return self._generated(part, centred), pullback
+
+    def _encoded(self, probability: Floats) -> tuple[Floats, Floats]:
+        """The mapping's input from the probabilities [k], and the same less its mean."""
+        x = np.tanh(self._scale * probability.astype(np.float64))
+        return x, x - x.mean()
+
+    def _generated(self, part: dict[str, Floats], centred: Floats) -> Floats:
+        weight, bias = self._mapping_before(part, len(self._layers()))
+        generated: Floats = self._bits @ weight[0, :-1] + centred * weight[0, -1] + bias
+        return generated - generated.mean()
 
     def _mapping_before(self, part: dict[str, Floats], number: int) -> tuple[Floats, Floats]:
         """Layers 0..number-1 as one: they are affine, so to multiply them first spares k passes through each."""
