@@ -105,7 +105,7 @@ class Silent:
 def test_it_learns():
     from mpi4py import MPI
 
-    config = Config(env="CartPole-v1", model="classical", episodes=400, learning_rate=1e-2, seed=1)
+    config = Config(env="CartPole-v1", model="classical", episodes=400, learning_rate=1e-2, returns="standardised", seed=1)
     journal = Silent()
     train(Agent(config, 0), Agents(MPI.COMM_SELF), journal)
     assert np.mean(journal.returns[-50:]) > 2.0 * np.mean(journal.returns[:50])
