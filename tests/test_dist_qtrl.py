@@ -41,13 +41,17 @@ def test_same_seed_and_ranks_same_bits(tmp_path, ranks):
 
 
 @pytest.mark.parametrize("ranks", [2, 4])
-@pytest.mark.parametrize("model", ["quantum", "classical"])
-def test_ranks_are_agents_averaged_by_hand(tmp_path, ranks, model):
-    run = trained(tmp_path / "run.h5", "--episodes", "60", "--model", model, *SMALL, ranks=ranks)
+@pytest.mark.parametrize(("model", "scaling"), [("quantum", "none"), ("classical", "sqrt")])
+def test_ranks_are_agents_averaged_by_hand(tmp_path, ranks, model, scaling):
+    options = ("--model", model, "--learning-rate-scaling", scaling)
+    run = trained(tmp_path / "run.h5", "--episodes", "60", *options, *SMALL, ranks=ranks)
     config = Config(episodes=60, model=model, hidden=4, layers=1, max_steps=20)
     agents = [Agent(config, rank) for rank in range(ranks)]
     theta = agents[0].theta
-    optimiser, moments = Adam(config.learning_rate * ranks**0.5), np.zeros((2, theta.size))
+    optimiser, moments = (
+        Adam(config.learning_rate * (ranks**0.5 if scaling == "sqrt" else 1.0)),
+        np.zeros((2, theta.size)),
+    )
     returns = []
     for update in range(60):
         gradients, rewards = zip(*(agent.gradient(theta) for agent in agents), strict=True)
@@ -105,7 +109,9 @@ class Silent:
 def test_it_learns():
     from mpi4py import MPI
 
-    config = Config(env="CartPole-v1", model="classical", episodes=400, learning_rate=1e-2, returns="standardised", seed=1)
+    config = Config(
+        env="CartPole-v1", model="classical", episodes=400, learning_rate=1e-2, returns="standardised", seed=1
+    )
     journal = Silent()
     train(Agent(config, 0), Agents(MPI.COMM_SELF), journal)
     assert np.mean(journal.returns[-50:]) > 2.0 * np.mean(journal.returns[:50])

@@ -57,8 +57,8 @@ class Config:
     """An episode ends after so many steps at the latest [the notebook]."""
     discount: float = 0.99
     """Discount factor gamma [the notebook]."""
-    returns: Literal["plain", "standardised"] = "plain"
-    """G_t as it is [eq. 2], or standardised over its episode [the notebook], which speaks against its first actions."""
+    returns: Literal["standardised", "plain"] = "standardised"
+    """Standardised over their episode [the notebook], or as they are [eq. 2]: README."""
     entropy_weight: float = 0.05
     """Weight of the policy's entropy in the loss [the notebook], averaged over steps [which reproduces Table I]."""
     loss: Literal["sum", "mean"] = "sum"
@@ -67,7 +67,7 @@ class Config:
     """The averaged gradient is shortened to this norm [the notebook]."""
     learning_rate: float = 2e-4
     """Of Adam, for one agent [the notebook: 1e-4; twice that reproduces Table I]."""
-    learning_rate_scaling: Literal["sqrt", "linear", "none"] = "sqrt"
+    learning_rate_scaling: Literal["none", "sqrt", "linear"] = "none"
     """How it grows with agents, whose mean gradient is less noisy [not in the paper; sqrt: arXiv:2205.10287]."""
     qpu: str = "native"
     """Where circuits run: native, or a PennyLane device such as lightning.qubit, default.mixed, lightning.gpu."""

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from launch import ROOT
+from torn import TORN, whole
 
 from hpcqrl.results.reader import read_run
+
+pytestmark = pytest.mark.flaky(reruns=3, only_rerun=TORN)
 
 LAUNCHERS = ("srun", "mpiexec")
 SMALL = {
@@ -26,7 +29,8 @@ def until(condition, log, seconds=60.0):
     """Wait for a condition, at most so long; then fail with what the log says."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, log.read_text() if log.exists() else "no log"
+        assert time.monotonic() < end, whole(log)
+        whole(log)
         time.sleep(0.1)
 
 
