@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,3 +23,10 @@ def set_random_states(generators: Mapping[str, np.random.Generator], state: Mapp
             generator.bit_generator.state = json.loads(state[f"random.{name}"].tobytes())
         except (TypeError, KeyError, UnicodeDecodeError) as error:
             raise ValueError(f"no state for the random numbers of {name}: {error!r}") from error
+
+
+def jump_random_states(generators: Mapping[str, np.random.Generator], updates: int) -> None:
+    """Have the generators of an agent that joins after so many updates go on where none was at an earlier start."""
+    for generator in generators.values():
+        bits: Any = generator.bit_generator
+        bits.state = bits.jumped(1 + updates).state

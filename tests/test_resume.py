@@ -14,6 +14,7 @@ import pytest
 from launch import BIN, ROOT, finish, hpcqrl, start, worker_pids
 
 from hpcqrl.results.reader import read_run
+from hpcqrl.systems import qa3c
 
 INTERRUPTED = 75
 QUICK = {
@@ -103,6 +104,16 @@ def test_another_number_of_agents_is_said_in_the_file(tmp_path):
     assert run.episodes["episode"].tolist() == list(range(len(run.episodes)))
     updates = history[1]["episodes"] // 4
     assert len(run.episodes) == 4 * updates + 2 * (run.config["episodes"] - updates)
+
+
+def test_an_agent_that_joins_draws_other_numbers_than_one_of_its_rank_that_left():
+    config = qa3c.Config()
+    first, joined, later = (qa3c.Agent(config, 3) for _ in range(3))
+    for agent, version in ((joined, 5), (later, 6)):
+        agent.restore({"theta": agent.theta, "version": np.array(version)}, {})
+    observations = [agent.env.reset()[0].tolist() for agent in (first, joined, later)]
+    draws = [agent.random.random() for agent in (first, joined, later)]
+    assert len(set(draws)) == 3 and len({tuple(observation) for observation in observations}) == 3
 
 
 @pytest.mark.parametrize("kind", [signal.SIGUSR1, signal.SIGTERM])

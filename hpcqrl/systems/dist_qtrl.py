@@ -17,7 +17,7 @@ from hpcqrl.checks import at_least, positive, within
 from hpcqrl.envs.make import make
 from hpcqrl.models.policy import Policy
 from hpcqrl.models.quantum_train import QuantumTrainGenerator
-from hpcqrl.randomness import State, random_states, set_random_states
+from hpcqrl.randomness import State, jump_random_states, random_states, set_random_states
 from hpcqrl.rl.exploration import sample_softmax
 from hpcqrl.rl.losses import entropy_gradient, reinforce_gradient
 from hpcqrl.rl.optimisers import Adam, clip_norm
@@ -133,6 +133,8 @@ class Agent:
         self.updates, self.episodes = int(common["updates"]), int(common["episodes"])
         if own:
             set_random_states(self.generators, own)
+        else:
+            jump_random_states(self.generators, self.updates)
 
     def episode(self, policy: Callable[[Floats], Floats]) -> tuple[Floats, NDArray[np.int64], Floats]:
         """IV.B.1, experience collection: the observations, actions and rewards of one episode."""

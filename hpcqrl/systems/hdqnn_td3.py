@@ -25,7 +25,7 @@ from hpcqrl.models.critic import Critic
 from hpcqrl.models.exported import Exported
 from hpcqrl.models.hdqnn import Networks
 from hpcqrl.models.hybrid_actor import HybridActor
-from hpcqrl.randomness import State, random_states, set_random_states
+from hpcqrl.randomness import State, jump_random_states, random_states, set_random_states
 from hpcqrl.rl.transitions import Transitions
 
 if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl describe`
@@ -182,6 +182,8 @@ class Agent:
         self.first_number = int(common.get("next_number", common["first_number"]))
         self.follow()
         if not own:
+            jump_random_states(self.generators, self.updates)
+            self.episode.begin()
             return
         self.episodes = 0 if "next_number" in common else int(own["episodes"])
         self.replay.restore(own)

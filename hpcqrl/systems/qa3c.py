@@ -17,7 +17,7 @@ from hpcqrl.checks import at_least, positive, within
 from hpcqrl.envs.make import make
 from hpcqrl.models import flat
 from hpcqrl.models.dressed_vqc import DressedLinear, DressedVqc
-from hpcqrl.randomness import State, random_states, set_random_states
+from hpcqrl.randomness import State, jump_random_states, random_states, set_random_states
 from hpcqrl.rl.exploration import sample_softmax
 from hpcqrl.rl.losses import reinforce_gradient
 from hpcqrl.rl.optimisers import Adam
@@ -165,6 +165,8 @@ class Agent:
         self.unfinished = [number for number in unfinished if number < self.config.episodes]
         if "random.action" in own:
             set_random_states(self.generators, own)
+        else:
+            jump_random_states(self.generators, int(common["version"]))
 
     def next_episode(self, shared: "SharedParameters | ServedParameters") -> int:
         """The number of the episode to play: one that a checkpoint cut off, or the next of all agents'."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hpcqrl.checks import at_least, positive, within
 from hpcqrl.envs.make import make
 from hpcqrl.models.dressed_vqc import DressedLinear, DressedVqc
-from hpcqrl.randomness import State, random_states, set_random_states
+from hpcqrl.randomness import State, jump_random_states, random_states, set_random_states
 from hpcqrl.rl.exploration import epsilon_greedy
 from hpcqrl.rl.losses import matrix_loss, td_loss
 from hpcqrl.rl.optimisers import RMSprop
@@ -167,6 +167,8 @@ class Agent:
             set_random_states(self.generators, own)
             self.steps, self.epsilon = int(own["steps"]), float(own["epsilon"])
             self.replay.restore(own)
+        else:
+            jump_random_states(self.generators, int(common["version"]))
 
     def next_episode(self, shared: "SharedParameters | ServedParameters") -> int:
         """The number of the episode to play: one that a checkpoint cut off, or the next of all agents'."""
