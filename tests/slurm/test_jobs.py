@@ -133,6 +133,13 @@ def test_an_array_of_seeds_and_one_of_agent_counts_have_a_file_for_each(cluster,
     assert [read_run(tmp_path / f"agents-{agents}.h5").agents for agents in (1, 2)] == [1, 2]
 
 
+def test_no_push_is_lost_over_two_nodes(cluster):
+    tests = "-m", "mpi4py", "-m", "pytest", "-x", "-q", "--with-mpi", "tests/mpi/test_shared_parameters.py"
+    chosen = "-k", "lost or mixes or counters"
+    shown = cluster.call("salloc", "--nodes=2", "--ntasks=4", "mpiexec", "-n", "4", "python", *tests, *chosen)
+    assert shown.count("16 passed") == 4, shown
+
+
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_every_rank_has_a_gpu_of_its_own(cluster, tmp_path, launcher):
     log = tmp_path / "log"
