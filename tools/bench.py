@@ -1,8 +1,7 @@
-"""Measure speed and learning, side by side with what else one might use.
+"""Measure speed, side by side with what else one might use.
 
 python tools/bench.py circuits      one circuit call against other simulators, in one run
 python tools/bench.py agents        whole agents, environment steps a second, against the same on lightning.qubit
-    python tools/bench.py learning      Dist-QTRL's Table I and II: trains every model, prints it beside the paper
 python tools/bench.py start         memory, start-up and compilation of one rank
 """
 
@@ -16,7 +15,6 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +26,7 @@ from rich.table import Table
 from hpcqrl.quantum.circuits import quantum_train, variational
 from hpcqrl.quantum.qpu import make_qpu
 from hpcqrl.quantum.trace import Circuit
-from hpcqrl.results.reader import Run, read_run
+from hpcqrl.results.reader import read_run
 
 BIN = Path(sys.executable).parent
 Task = Callable[[], object]
@@ -184,65 +182,6 @@ def circuits(seconds: float = 1.0) -> None:
     Console(width=118).print(table)
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of Table I: what is trained, on how many ranks, and the paper's mean reward."""
-
-    name: str
-    ranks: int
-    paper: float | None
-    options: tuple[str, ...]
-
-
-TABLE_1 = (
-    Row("classical policy", 1, 0.9244, ("--model", "classical")),
-    Row("centric QTRL-3", 1, 0.6453, ("--layers", "3")),
-    Row("centric QTRL-7", 1, 0.8164, ("--layers", "7")),
-    Row("centric QTRL-13", 1, 0.8632, ("--layers", "13")),
-    Row("distributed QTRL-3, 2 agents", 2, None, ("--layers", "3")),
-    Row("distributed QTRL-3, 4 agents", 4, 0.901, ("--layers", "3")),
-    Row("distributed QTRL-3, 8 agents", 8, None, ("--layers", "3")),
-)
-
-
-def learning(
-    episodes: int = 4000, seeds: int = 1, out: Path = Path("runs/learning"), rows: tuple[int, ...] = ()
-) -> None:
-    """Train all models of Dist-QTRL's Table I and print the mean return of the last 500 episodes beside the paper's.
-
-    episodes: of each agent. rows: only these lines of the table, counted from 0. A complete run is not repeated.
-    """
-    table = Table(title=f"Dist-QTRL, MiniGrid-Empty-5x5, {episodes:,} episodes of each agent, {seeds} seeds")
-    for heading in ("model", "paper", "last 500 episodes", "episodes 2500-3000", "seconds"):
-        table.add_column(heading, justify="left" if heading == "model" else "right")
-    for row in [TABLE_1[number] for number in rows] or TABLE_1:
-        runs = [train(row, episodes, seed, out) for seed in range(seeds)]
-        table.add_row(
-            row.name,
-            "" if row.paper is None else f"{row.paper:.4f}",
-            " ".join(f"{mean_return(run, episodes - 500, episodes):.3f}" for run in runs),
-            " ".join(f"{mean_return(run, 2500, 3000):.3f}" for run in runs),
-            " ".join(f"{run.episodes['time'].max():.0f}" for run in runs),
-        )
-    Console(width=118).print(table)
-
-
-def train(row: Row, episodes: int, seed: int, out: Path) -> Run:
-    """One complete run, made if it is not there."""
-    path = out / f"{row.name.replace(' ', '-').replace(',', '')}-{episodes}-seed{seed}.h5"
-    if not path.exists() or not read_run(path).complete:
-        options = ["--episodes", str(episodes), "--seed", str(seed), "--out", str(path), "--overwrite", *row.options]
-        command = [str(BIN / "mpiexec"), "-n", str(row.ranks), str(BIN / "hpcqrl"), "train", "dist-qtrl", *options]
-        subprocess.run(command, check=True)
-    return read_run(path)
-
-
-def mean_return(run: Run, first: int, last: int) -> float:
-    """Mean over all agents' episodes number first..last."""
-    part = run.episodes["return"][first * run.agents : last * run.agents]
-    return float(part.mean()) if part.size else float("nan")
-
-
 def agents(rounds: int = 3) -> None:
     """Whole agents (act, step, learn, push) on CartPole, one rank: native and lightning.qubit in turn; best round."""
     table = Table(title="environment steps a second of one whole agent on CartPole, and the ratio")
@@ -303,4 +242,4 @@ def memory(usage: resource.struct_rusage) -> float:
 
 
 if __name__ == "__main__":
-    tyro.extras.subcommand_cli_from_dict({"circuits": circuits, "agents": agents, "learning": learning, "start": start})
+    tyro.extras.subcommand_cli_from_dict({"circuits": circuits, "agents": agents, "start": start})
