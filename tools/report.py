@@ -19,6 +19,7 @@ from report_tables import (
     Runs,
     Table,
     counted,
+    final,
     orders_table,
     over,
     runs_table,
@@ -27,7 +28,6 @@ from report_tables import (
     speedups_table,
     window_of,
 )
-from speedup import default_target
 from table import comma_separated, markdown
 
 from hpcqrl.results.reader import Run
@@ -54,9 +54,9 @@ def draw(paper: Paper, part: Curves, runs: Runs, out: Path) -> str:
                 short = name.removeprefix(f"{title}, ").removeprefix(f"{title.split('-')[-1]}, ")
                 axes.plot(where, mean, color=f"C{number}", label=short)
                 axes.fill_between(where, low, high, color=f"C{number}", alpha=0.12, linewidth=0)
-        if part.target and part.target in runs:
-            target = default_target([runs[part.target]], window)
-            axes.axhline(target, color="C0", linestyle="--", label=f"what {part.target} ends with")
+        if part.target and part.target[0] in runs:
+            target = final(runs, *part.target)
+            axes.axhline(target, color="C0", linestyle="--", label=f"what {part.target[0]} ends with")
         if axes.lines:
             axes.legend(fontsize="small", loc="best")
         else:

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from intervals import interval, ratio_interval, shown
+from crossing import episodes_to, learning, speedup_interval
+from intervals import interval, shown
 from papers.paper import Paper, Scores, Settings, Speedups
 from reading import how_counted, length, per_agent, score, seconds, tests
-from speedup import default_target, reached
 
 from hpcqrl.results.reader import Run
 
@@ -73,23 +73,32 @@ def speedups_table(part: Speedups, runs: Runs) -> Table:
     base_name = part.rows[0][0]
     if base_name not in groups:
         return Table(part.title, ("model", "paper", "ours"), [], f"There is no run of {base_name} to compare with.")
-    target = default_target([groups[base_name]], window)
-    found = {name: reached([group], target, window, "reproduce") for name, group in groups.items()}
-    rows = []
+    target = final(runs, base_name, part.last)
+    curves = {name: learning(group, window) for name, group in groups.items()}
+    base, rows = episodes_to(curves[base_name], target), []
     for name, value in part.rows:
         cells = [name, "-" if value is None else f"{value:.2f}"]
         if name not in groups:
-            rows.append([*cells, "no run", "-", "-", "-"])
-        elif not found[name] or not found[base_name]:
-            rows.append([*cells, "not reached", "-", "-", f"0 of {len(groups[name])}"])
-        else:
-            base, each = found[base_name][0].episodes, found[name][0].episodes
-            sure = "-" if name == base_name else shown(*ratio_interval(base, each), 2)
-            reached_by = f"{len(each)} of {len(groups[name])}"
-            rows.append([*cells, f"{np.mean(base) / np.mean(each):.2f}", sure, f"{np.mean(each):,.0f}", reached_by])
-    headings = ("model", "paper", "ours", "95% interval", "episodes of each agent", "seeds that reach it")
-    below = f"Target: {target:.4g}, what {base_name} ends with; means over {over(window, runs, of_tests=False)}."
+            rows.append([*cells, "no run", "-", "-", "0"])
+            continue
+        episodes, seeds = episodes_to(curves[name], target), str(len(groups[name]))
+        if base is None or episodes is None:
+            rows.append([*cells, "not reached", "-", "-", seeds])
+            continue
+        sure = "-" if name == base_name else shown(*speedup_interval(curves[base_name], curves[name], target), 2)
+        rows.append([*cells, f"{base / episodes:.2f}", sure, f"{episodes:,}", seeds])
+    headings = ("model", "paper", "ours", "95% interval", "episodes of each agent", "seeds")
+    below = (
+        f"Target: {target:.4g}, what {base_name} ends with (Table I). It is reached where the mean over seeds, and "
+        f"over {over(window, runs, of_tests=False)}, first is: a single run's highest swing would come long before."
+    )
     return Table(part.title, headings, rows, below)
+
+
+def final(runs: Runs, name: str, last: int) -> float:
+    """The mean return, over seeds, of the last episodes of these runs."""
+    last = window_of(runs, [name], last, of_tests=False)
+    return float(np.mean([score(run, last) for run in runs[name]]))
 
 
 def orders_table(paper: Paper, runs: Runs) -> Table:

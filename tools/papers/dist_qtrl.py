@@ -33,6 +33,7 @@ PAPER = Paper(
         Speedups(
             "Table II: speed-up in episodes to what one agent ends with",
             100,
+            500,
             (
                 ("centric QTRL-3", None),
                 ("QTRL-3, 2 agents", 2.06),
@@ -54,7 +55,7 @@ PAPER = Paper(
             "Figure 1(c): more agents sooner",
             100,
             (("QTRL-3", ("centric QTRL-3", "QTRL-3, 2 agents", "QTRL-3, 4 agents", "QTRL-3, 8 agents")),),
-            target="centric QTRL-3",
+            target=("centric QTRL-3", 500),
         ),
     ),
     orders=(

@@ -43,10 +43,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class Speedups:
-    """A table of episodes to the target, against the first experiment: the paper's speed-up of each."""
+    """A table of episodes to the target, against the first experiment: the paper's speed-up of each.
+
+    last: the target is the first experiment's mean return over so many episodes, its last.
+    """
 
     title: str
     window: int
+    last: int
     rows: tuple[tuple[str, float | None], ...]
 
 
@@ -62,7 +66,7 @@ class Curves:
     window: int
     panels: tuple[tuple[str, tuple[str, ...]], ...]
     band: Literal["seeds", "std"] = "seeds"
-    target: str | None = None
+    target: tuple[str, int] | None = None
     tests: bool = False
 
 
