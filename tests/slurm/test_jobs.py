@@ -12,7 +12,7 @@ from torn import TORN, whole
 
 from hpcqrl.results.reader import read_run
 
-pytestmark = pytest.mark.flaky(reruns=3, only_rerun=TORN)
+pytestmark = pytest.mark.flaky(reruns=6, only_rerun=TORN)
 
 LAUNCHERS = ("srun", "mpiexec")
 SMALL = {
