@@ -58,7 +58,6 @@ def test_interquartile_mean_and_intervals_against_what_is_known():
     normal = stats.norm.interval(0.95, many.mean(), stats.sem(many))
     assert intervals.interval(many) == pytest.approx(normal, abs=0.02)
     assert intervals.interval([3.0, 3.0, 3.0]) == (3.0, 3.0) and np.isnan(intervals.interval([3.0])).all()
-    assert intervals.ratio_interval([4.0, 4.0], [2.0, 2.0]) == (2.0, 2.0)
 
 
 def steps_to(target_row, total, agents, times, path, seed=0):
@@ -69,22 +68,21 @@ def steps_to(target_row, total, agents, times, path, seed=0):
 
 
 def test_speedup_is_the_ratio_of_episodes_and_of_seconds_to_the_target(tmp_path, capsys):
-    one = [steps_to(row, 200, 1, None, tmp_path / f"one{row}.h5", row) for row in (79, 119)]  # 80 and 120 episodes
+    one = [steps_to(row, 200, 1, None, tmp_path / f"one{row}.h5", row) for row in (79, 119)]  # both are there after 120
     four = steps_to(76, 800, 4, 0.5 * (1.0 + np.arange(800)), tmp_path / "four.h5")  # 80 rows: 20 of each agent, 40 s
     status, output, _ = call(speedup, capsys, *one, four, "--window", "1", "--target", "1", "--format", "csv")
     first, second = rows(output)
-    assert status == 0 and float(first["episodes of each agent"]) == 100 and float(first["speed-up"]) == 1.0
-    assert float(second["episodes of each agent"]) == 20 and float(second["speed-up"]) == 5.0
-    assert float(second["efficiency"]) == 1.25 and float(second["seconds"]) == 40.0
-    assert float(second["speed-up in time"]) == 2.5 and float(second["efficiency in time"]) == pytest.approx(
-        0.62, abs=0.01
-    )
+    assert status == 0 and float(first["episodes of each agent"]) == 120 and float(first["speed-up"]) == 1.0
+    assert float(second["episodes of each agent"]) == 20 and float(second["speed-up"]) == 6.0
+    assert float(second["efficiency"]) == 1.5 and float(second["seconds"]) == pytest.approx(40.0, abs=0.1)
+    assert float(second["speed-up in time"]) == pytest.approx(3.0, abs=0.02)
+    assert float(second["efficiency in time"]) == pytest.approx(0.75, abs=0.01)
 
 
 def test_the_target_is_by_default_what_one_agent_ends_with(tmp_path, capsys):
     one = write_run(tmp_path / "1.h5", np.linspace(0.0, 1.0, 100), "dist-qtrl", 1)
     two = write_run(tmp_path / "2.h5", np.repeat(np.linspace(0.0, 2.0, 100), 2), "dist-qtrl", 2)
-    _, output, _ = call(speedup, capsys, one, two, "--window", "1", "--format", "csv")
+    _, output, _ = call(speedup, capsys, one, two, "--window", "1", "--last", "1", "--format", "csv")
     assert rows(output)[1]["target"] == "1" and float(rows(output)[1]["speed-up"]) == pytest.approx(100 / 51, abs=0.02)
 
 

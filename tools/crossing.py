@@ -1,7 +1,11 @@
-"""When the mean learning curve over seeds reaches a target, and how sure a speed-up is that follows from it."""
+"""When the mean learning curve over seeds reaches a target, and how sure a speed-up is that follows from it.
+
+A single run's swings would come long before its learning, and a run that never gets there would count for nothing.
+"""
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from reading import axis, moving_average
@@ -9,25 +13,29 @@ from reading import axis, moving_average
 from hpcqrl.results.reader import Run
 
 RESAMPLES = 999
-Curves = tuple[np.ndarray, np.ndarray]  # whole episodes of each agent; moving averages there [seeds, episodes]
+MOMENTS = 10_000  # at which curves over time are compared
+Curves = tuple[np.ndarray, np.ndarray]  # whole episodes, or seconds; moving averages there [seeds, places]
 
 
-def learning(group: Sequence[Run], window: int) -> Curves:
-    """The runs' moving averages at every episode where all of them have one."""
+def learning(group: Sequence[Run], window: int, what: Literal["episodes", "time"] = "episodes") -> Curves:
+    """The runs' moving averages at every episode, by the system's count, or moment, where all of them have one."""
     found = []
     for run in group:
         mean, rows = moving_average(run, window)
-        found.append((axis(run, "episodes")[rows], mean))
+        found.append((axis(run, what)[rows], mean))
     first, last = max(places[0] for places, _ in found), min(places[-1] for places, _ in found)
-    where = np.arange(math.ceil(first), max(math.ceil(first), math.floor(last)) + 1)
+    if what == "time":
+        where = np.linspace(first, max(first, last), MOMENTS)
+    else:
+        where = np.arange(math.ceil(first), max(math.ceil(first), math.floor(last)) + 1)
     return where, np.array([np.interp(where, places, mean) for places, mean in found])
 
 
-def episodes_to(curves: Curves, target: float) -> int | None:
-    """Episodes until the mean over seeds first is the target; None if it never is."""
+def first_at(curves: Curves, target: float) -> float | None:
+    """Episodes, or seconds, until the mean over seeds first is the target; None if it never is."""
     where, means = curves
     above = np.flatnonzero(means.mean(axis=0) >= target - 1e-9)  # rounding is not learning
-    return int(where[above[0]]) if len(above) else None
+    return float(where[above[0]]) if len(above) else None
 
 
 def speedup_interval(base: Curves, other: Curves, target: float) -> tuple[float, float]:
@@ -41,7 +49,7 @@ def speedup_interval(base: Curves, other: Curves, target: float) -> tuple[float,
     ratios = []
     for _ in range(RESAMPLES):
         drawn = [(where, means[random.integers(len(means), size=len(means))]) for where, means in (base, other)]
-        ours, theirs = (episodes_to(curves, target) for curves in drawn)
+        ours, theirs = (first_at(curves, target) for curves in drawn)
         if ours is not None or theirs is not None:
             ratios.append(math.inf if ours is None else 0.0 if theirs is None else ours / theirs)
     low, high = np.quantile(ratios, (0.025, 0.975), method="nearest") if ratios else (math.nan, math.nan)

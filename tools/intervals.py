@@ -1,6 +1,6 @@
 """How sure a mean over few seeds is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,19 +28,6 @@ def interval(values: Any, statistic: Callable[..., Any] = np.mean, resamples: in
     options: dict[str, Any] = {"n_resamples": resamples, "confidence_level": LEVEL, "method": "percentile", "axis": 0}
     found = bootstrap((values,), statistic, vectorized=True, rng=np.random.default_rng(0), **options)
     return found.confidence_interval.low, found.confidence_interval.high
-
-
-def ratio_interval(above: Sequence[float], below: Sequence[float]) -> tuple[float, float]:
-    """The same of the ratio of two means, whose seeds are drawn apart; NaN if either has a single seed."""
-    if min(len(above), len(below)) < 2:
-        return float("nan"), float("nan")
-    random = np.random.default_rng(0)
-    above_means, below_means = (
-        np.asarray(values)[random.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1)
-        for values in (above, below)
-    )
-    low, high = np.percentile(above_means / below_means, (50 * (1 - LEVEL), 50 * (1 + LEVEL)))
-    return float(low), float(high)
 
 
 def shown(low: float, high: float, digits: int = 3) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from crossing import episodes_to, learning, speedup_interval
+from crossing import first_at, learning, speedup_interval
 from intervals import interval, shown
 from papers.paper import Paper, Scores, Settings, Speedups
 from reading import how_counted, length, per_agent, score, seconds, tests
@@ -75,18 +75,18 @@ def speedups_table(part: Speedups, runs: Runs) -> Table:
         return Table(part.title, ("model", "paper", "ours"), [], f"There is no run of {base_name} to compare with.")
     target = final(runs, base_name, part.last)
     curves = {name: learning(group, window) for name, group in groups.items()}
-    base, rows = episodes_to(curves[base_name], target), []
+    base, rows = first_at(curves[base_name], target), []
     for name, value in part.rows:
         cells = [name, "-" if value is None else f"{value:.2f}"]
         if name not in groups:
             rows.append([*cells, "no run", "-", "-", "0"])
             continue
-        episodes, seeds = episodes_to(curves[name], target), str(len(groups[name]))
+        episodes, seeds = first_at(curves[name], target), str(len(groups[name]))
         if base is None or episodes is None:
             rows.append([*cells, "not reached", "-", "-", seeds])
             continue
         sure = "-" if name == base_name else shown(*speedup_interval(curves[base_name], curves[name], target), 2)
-        rows.append([*cells, f"{base / episodes:.2f}", sure, f"{episodes:,}", seeds])
+        rows.append([*cells, f"{base / episodes:.2f}", sure, f"{episodes:,.0f}", seeds])
     headings = ("model", "paper", "ours", "95% interval", "episodes of each agent", "seeds")
     below = (
         f"Target: {target:.4g}, what {base_name} ends with (Table I). It is reached where the mean over seeds, and "

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import tyro
-from intervals import ratio_interval, shown
-from reading import axis, by_seed, label, moving_average, per_agent, read_runs, say, score
+from crossing import Curves, first_at, learning, speedup_interval
+from intervals import shown
+from reading import by_seed, label, per_agent, read_runs, say, score
 from table import WRITERS, Format, write
 
 from hpcqrl.results.reader import Run
@@ -27,7 +28,10 @@ class Options:
     target: float | None = None
     """Mean return to be reached; by default the final one of the fewest agents [Dist-QTRL, Table II]."""
     window: int = 100
-    """Episodes over which the mean is taken: of each agent in dist-qtrl, else of all."""
+    """Episodes over which the mean is taken: of each agent in dist-qtrl, else of all. The target is reached where the
+    mean over seeds is."""
+    last: int = 500
+    """Episodes at the end that give the default target, counted likewise."""
     format: Format = "markdown"
     """How the table is written."""
     out: Path | None = None
@@ -44,42 +48,31 @@ HEADINGS = (
 
 @dataclass(frozen=True)
 class Reached:
-    """When runs of so many agents reach the target: episodes of each agent, and seconds, for every seed."""
+    """When runs of so many agents reach the target, in the mean over seeds."""
 
     agents: int
-    episodes: list[float]
-    seconds: list[float]
+    curves: Curves
+    episodes: float
+    seconds: float
 
 
-def reaching(run: Run, target: float, window: int) -> tuple[float, float] | None:
-    """Episodes of each agent, and seconds, until the mean over a window first is the target or more; None if never."""
-    mean, rows = moving_average(run, window)
-    above = np.flatnonzero(mean >= target)
-    if not len(above):
-        return None
-    row = rows[above[0]]
-    return (row + 1) / run.agents, float(axis(run, "time")[row])
-
-
-def default_target(groups: Sequence[Sequence[Run]], window: int) -> float:
+def default_target(groups: Sequence[Sequence[Run]], last: int) -> float:
     """The final mean return, over seeds, of the group with the fewest agents."""
     fewest = min(groups, key=lambda group: group[0].agents)
-    return float(np.mean([score(run, window) for run in fewest]))
+    return float(np.mean([score(run, last) for run in fewest]))
 
 
-def reached(groups: Sequence[Sequence[Run]], target: float, window: int, tool: str = "speedup") -> list[Reached]:
-    """For each group, by the number of agents; one of which a run does not reach the target is named and left out."""
+def reached(groups: Sequence[Sequence[Run]], target: float, window: int) -> list[Reached]:
+    """For each group, by the number of agents; one that does not reach the target is named and left out."""
     found = []
     for group in sorted(groups, key=lambda group: group[0].agents):
-        moments = [reaching(run, target, window) for run in group]
-        missed = [run for run, moment in zip(group, moments, strict=True) if moment is None]
-        if missed:
-            highest = max(moving_average(run, window)[0].max() for run in missed)
-            which = ", ".join(str(run.path) for run in missed)
-            say(tool, f"left out: {which}: the target {target:.4g} is not reached, at most {highest:.4g}")
-        times = [moment for moment in moments if moment is not None]
-        if times:
-            found.append(Reached(group[0].agents, [time[0] for time in times], [time[1] for time in times]))
+        curves = learning(group, window)
+        episodes, seconds = first_at(curves, target), first_at(learning(group, window, "time"), target)
+        if episodes is None or seconds is None:
+            which, highest = ", ".join(str(run.path) for run in group), curves[1].mean(axis=0).max()
+            say("speedup", f"left out: {which}: the target {target:.4g} is not reached, at most {highest:.4g}")
+        else:
+            found.append(Reached(group[0].agents, curves, episodes, seconds))
     return found
 
 
@@ -88,20 +81,20 @@ def rows_of(found: Sequence[Reached], target: float) -> list[list[str]]:
     rows, base = [], found[0]
     for each in found:
         more = each.agents / base.agents
-        episodes, seconds = np.mean(each.episodes), np.mean(each.seconds)
-        speedup, faster = np.mean(base.episodes) / episodes, np.mean(base.seconds) / seconds
-        sure = "-" if each is base else shown(*ratio_interval(base.episodes, each.episodes), 2)
-        by_episodes = [f"{episodes:,.0f}", f"{speedup:.2f}", sure, f"{speedup / more:.2f}"]
-        by_time = [f"{seconds:,.1f}", f"{faster:.2f}", f"{faster / more:.2f}"]
-        rows.append([str(each.agents), str(len(each.episodes)), f"{target:.4g}", *by_episodes, *by_time])
+        speedup, faster = base.episodes / each.episodes, base.seconds / each.seconds
+        sure = "-" if each is base else shown(*speedup_interval(base.curves, each.curves, target), 2)
+        by_episodes = [f"{each.episodes:,.0f}", f"{speedup:.2f}", sure, f"{speedup / more:.2f}"]
+        by_time = [f"{each.seconds:,.1f}", f"{faster:.2f}", f"{faster / more:.2f}"]
+        rows.append([str(each.agents), str(len(each.curves[1])), f"{target:.4g}", *by_episodes, *by_time])
     return rows
 
 
 def main() -> None:
     """Read the files, name those that cannot be used, and write a table for each kind of run."""
     options = tyro.cli(Options, description=__doc__)
-    if options.window < 1:
-        sys.exit(f"speedup: window must be at least 1, not {options.window}")
+    for name, value in (("window", options.window), ("last", options.last)):
+        if value < 1:
+            sys.exit(f"speedup: {name} must be at least 1, not {value}")
     runs = read_runs(options.runs, "speedup", options.incomplete)
     texts = []
     for kind in by_seed(runs, apart_from=("agents", "episodes")):
@@ -110,7 +103,7 @@ def main() -> None:
         if len(groups) == 1:
             say("speedup", f"left out: {name}: all runs have {kind[0].agents} agents, so there is nothing to compare")
             continue
-        target = default_target(groups, options.window) if options.target is None else options.target
+        target = default_target(groups, options.last) if options.target is None else options.target
         if any(options.window * per_agent(run) > len(run.episodes) for run in kind):
             say("speedup", f"note: {name}: some runs have fewer episodes than the window, {options.window}")
         found = reached(groups, target, options.window)
