@@ -8,6 +8,7 @@ resume` must carry on. Prints what it found, and exits with 1 at the first that 
 import os
 import random
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -35,9 +36,7 @@ def main(kills: int = 200, system: str = "qa3c", ranks: int = 4, seed: int = 0) 
     process = start(str(BIN / "hpcqrl"), *train, "--out", str(out), ranks=ranks)
     lost, victims, before_first = [], dict.fromkeys(range(ranks), 0), 0
     for kill in range(kills):
-        before = state(out)
-        while process.poll() is None and state(out) <= before:
-            time.sleep(0.01)
+        wait_for_rows(process, out)
         time.sleep(chance.uniform(0.0, 1.5))
         pids = sorted(worker_pids(process.pid))
         check(len(pids) == ranks, f"{len(pids)} ranks run: {process.poll()}")
@@ -57,8 +56,7 @@ def main(kills: int = 200, system: str = "qa3c", ranks: int = 4, seed: int = 0) 
         process = start(str(BIN / "hpcqrl"), "resume", str(out), ranks=ranks)
         if sys.stdout.isatty() or kill % 20 == 19:
             print(f"{kill + 1} kills, {len(run.episodes):,} episodes, lost at most {max(lost):.2f} s", flush=True)
-    while process.poll() is None and state(out) <= (0.0, 0.0):
-        time.sleep(0.1)
+    wait_for_rows(process, out)
     process.send_signal(signal.SIGUSR1)
     check(finish(process).returncode == 75, "the last does not end with a checkpoint")
     print(
@@ -66,6 +64,13 @@ def main(kills: int = 200, system: str = "qa3c", ranks: int = 4, seed: int = 0) 
         f"checkpoint; {len(read_run(out).episodes):,} episodes, none twice; no acknowledged checkpoint lost; between "
         f"the last write and the kill {np.median(lost):.2f} s in the median, at most {max(lost):.2f} s"
     )
+
+
+def wait_for_rows(process: subprocess.Popen, out: Path) -> None:
+    """Until the run has written to its file."""
+    before = state(out)
+    while process.poll() is None and state(out) <= before:
+        time.sleep(0.01)
 
 
 def state(out: Path) -> tuple[float, float]:
