@@ -57,18 +57,16 @@ class Config:
     """An episode ends after so many steps at the latest [the notebook]."""
     discount: float = 0.99
     """Discount factor gamma [the notebook]."""
-    returns: Literal["standardised", "plain"] = "standardised"
-    """Standardised over their episode [the notebook], or as they are [eq. 2]: README."""
+    returns: Literal["plain", "standardised"] = "plain"
+    """As they are [eq. 1], or standardised over their episode [the notebook]: README."""
     entropy_weight: float = 0.05
     """Weight of the policy's entropy in the loss [the notebook], averaged over steps [which reproduces Table I]."""
-    loss: Literal["sum", "mean"] = "sum"
-    """Policy loss over an episode's steps: summed [the notebook], or divided by |tau| [eq. 2]."""
-    max_gradient_norm: float = 10.0
-    """The averaged gradient is shortened to this norm [the notebook]."""
-    learning_rate: float = 2e-4
-    """Of Adam, for one agent [the notebook: 1e-4; twice that reproduces Table I]."""
-    learning_rate_scaling: Literal["none", "sqrt", "linear"] = "none"
-    """How it grows with agents, whose mean gradient is less noisy [not in the paper; sqrt: arXiv:2205.10287]."""
+    loss: Literal["mean", "sum"] = "mean"
+    """Policy loss over an episode's steps: divided by |tau| [eq. 2], or summed [the notebook]."""
+    max_gradient_norm: float = 1.0
+    """The averaged gradient is shortened to this norm [the notebook: 10, of a sum over up to 100 steps]."""
+    learning_rate: float = 3e-4
+    """Of Adam [the notebook: 1e-4; three times that reproduces Table I]."""
     qpu: str = "native"
     """Where circuits run: native, or a PennyLane device such as lightning.qubit, default.mixed, lightning.gpu."""
     shots: int | None = None
@@ -169,8 +167,7 @@ class Agent:
 def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Floats]:
     """IV.C, global synchronisation; the trained parameters by name."""
     config, theta, waiting = agent.config, agent.theta, 0.0
-    exponent = {"none": 0.0, "sqrt": 0.5, "linear": 1.0}[config.learning_rate_scaling]
-    optimiser = Adam(config.learning_rate * agents.size**exponent)
+    optimiser = Adam(config.learning_rate)
     while agent.updates < config.episodes:
         gradient, reward_t = agent.gradient(theta)
         journal.episode(agent.episodes + agents.rank, reward_t.sum(), len(reward_t), agent.updates, waiting)
