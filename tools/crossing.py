@@ -5,7 +5,6 @@ A single run's swings would come long before its learning, and a run that never 
 
 import math
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from reading import axis, moving_average
@@ -13,29 +12,30 @@ from reading import axis, moving_average
 from hpcqrl.results.reader import Run
 
 RESAMPLES = 999
-MOMENTS = 10_000  # at which curves over time are compared
-Curves = tuple[np.ndarray, np.ndarray]  # whole episodes, or seconds; moving averages there [seeds, places]
+Curves = tuple[np.ndarray, np.ndarray]  # whole episodes, by the system's count; moving averages there [seeds, episodes]
 
 
-def learning(group: Sequence[Run], window: int, what: Literal["episodes", "time"] = "episodes") -> Curves:
-    """The runs' moving averages at every episode, by the system's count, or moment, where all of them have one."""
+def learning(group: Sequence[Run], window: int) -> Curves:
+    """The runs' moving averages at every episode where all of them have one."""
     found = []
     for run in group:
         mean, rows = moving_average(run, window)
-        found.append((axis(run, what)[rows], mean))
+        found.append((axis(run, "episodes")[rows], mean))
     first, last = max(places[0] for places, _ in found), min(places[-1] for places, _ in found)
-    if what == "time":
-        where = np.linspace(first, max(first, last), MOMENTS)
-    else:
-        where = np.arange(math.ceil(first), max(math.ceil(first), math.floor(last)) + 1)
+    where = np.arange(math.ceil(first), max(math.ceil(first), math.floor(last)) + 1)
     return where, np.array([np.interp(where, places, mean) for places, mean in found])
 
 
-def first_at(curves: Curves, target: float) -> float | None:
-    """Episodes, or seconds, until the mean over seeds first is the target; None if it never is."""
+def first_at(curves: Curves, target: float) -> int | None:
+    """Episodes until the mean over seeds first is the target; None if it never is."""
     where, means = curves
     above = np.flatnonzero(means.mean(axis=0) >= target - 1e-9)  # rounding is not learning
-    return float(where[above[0]]) if len(above) else None
+    return int(where[above[0]]) if len(above) else None
+
+
+def seconds_until(group: Sequence[Run], episodes: int) -> float:
+    """Until the runs have had so many episodes, by the system's count, in the mean over seeds."""
+    return float(np.mean([np.interp(episodes, axis(run, "episodes"), axis(run, "time")) for run in group]))
 
 
 def speedup_interval(base: Curves, other: Curves, target: float) -> tuple[float, float]:

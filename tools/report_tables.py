@@ -86,7 +86,7 @@ def speedups_table(part: Speedups, runs: Runs) -> Table:
             rows.append([*cells, "not reached", "-", "-", seeds])
             continue
         sure = "-" if name == base_name else shown(*speedup_interval(curves[base_name], curves[name], target), 2)
-        rows.append([*cells, f"{base / episodes:.2f}", sure, f"{episodes:,.0f}", seeds])
+        rows.append([*cells, f"{base / episodes:.2f}", sure, f"{episodes:,}", seeds])
     headings = ("model", "paper", "ours", "95% interval", "episodes of each agent", "seeds")
     below = (
         f"Target: {target:.4g}, what {base_name} ends with (Table I). It is reached where the mean over seeds, and "

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import tyro
-from crossing import Curves, first_at, learning, speedup_interval
+from crossing import Curves, first_at, learning, seconds_until, speedup_interval
 from intervals import shown
 from reading import by_seed, label, per_agent, read_runs, say, score
 from table import WRITERS, Format, write
@@ -48,11 +48,11 @@ HEADINGS = (
 
 @dataclass(frozen=True)
 class Reached:
-    """When runs of so many agents reach the target, in the mean over seeds."""
+    """When the mean over seeds, of runs of so many agents, reaches the target."""
 
     agents: int
     curves: Curves
-    episodes: float
+    episodes: int
     seconds: float
 
 
@@ -67,12 +67,12 @@ def reached(groups: Sequence[Sequence[Run]], target: float, window: int) -> list
     found = []
     for group in sorted(groups, key=lambda group: group[0].agents):
         curves = learning(group, window)
-        episodes, seconds = first_at(curves, target), first_at(learning(group, window, "time"), target)
-        if episodes is None or seconds is None:
+        episodes = first_at(curves, target)
+        if episodes is None:
             which, highest = ", ".join(str(run.path) for run in group), curves[1].mean(axis=0).max()
             say("speedup", f"left out: {which}: the target {target:.4g} is not reached, at most {highest:.4g}")
         else:
-            found.append(Reached(group[0].agents, curves, episodes, seconds))
+            found.append(Reached(group[0].agents, curves, episodes, seconds_until(group, episodes)))
     return found
 
 
@@ -83,7 +83,7 @@ def rows_of(found: Sequence[Reached], target: float) -> list[list[str]]:
         more = each.agents / base.agents
         speedup, faster = base.episodes / each.episodes, base.seconds / each.seconds
         sure = "-" if each is base else shown(*speedup_interval(base.curves, each.curves, target), 2)
-        by_episodes = [f"{each.episodes:,.0f}", f"{speedup:.2f}", sure, f"{speedup / more:.2f}"]
+        by_episodes = [f"{each.episodes:,}", f"{speedup:.2f}", sure, f"{speedup / more:.2f}"]
         by_time = [f"{each.seconds:,.1f}", f"{faster:.2f}", f"{faster / more:.2f}"]
         rows.append([str(each.agents), str(len(each.curves[1])), f"{target:.4g}", *by_episodes, *by_time])
     return rows
