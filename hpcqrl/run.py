@@ -105,7 +105,7 @@ def _run(
                 recorder = cleanup.enter_context(Recorder(out, attributes, columns, overwrite, resumed, rows))
         if recorder is not None:
             episodes = rows.get("episodes", np.empty(0))
-            print(f"{name}: {acting} agents, {config.env}, results in {recorder.path}", flush=True)
+            print(f"{name}: {acting} agent{'s' * (acting > 1)}, {config.env}, results in {recorder.path}", flush=True)
             if resumed:
                 print(f"resumed after {episodes.size:,} episodes", flush=True)
             if agents.root_serves:
@@ -192,9 +192,9 @@ def _attributes(name: str, config: Any, agents: Agents, every: float, saved: Che
 def _summarise(path: Any, duration: float) -> None:
     run = read_run(path)
     episodes = run.episodes
-    part = min(100 * run.agents, len(episodes))
+    part, steps = min(100 * run.agents, len(episodes)), episodes["length"].sum()
     print(
-        f"{run.agents} agents, {len(episodes):,} episodes, {episodes['length'].sum():,} environment steps "
+        f"{run.agents} agent{'s' * (run.agents > 1)}, {len(episodes):,} episodes, {steps:,} environment steps "
         f"in {duration:.1f} s ({len(episodes) / duration:.3g} episodes/s)\n"
         f"mean return of the first {part:,} episodes {episodes['return'][:part].mean():.3f}, "
         f"of the last {part:,} {episodes['return'][-part:].mean():.3f}\n"

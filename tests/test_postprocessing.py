@@ -92,7 +92,7 @@ def test_a_target_that_is_not_reached_is_said(tmp_path, capsys):
     assert status and "nothing to compare" in errors and output == ""
     assert re.search(r"1\.h5: the target 0\.9 is not reached, at most 0\.25", errors)
     status, _, errors = call(speedup, capsys, files[0])
-    assert status and "all runs have 1 agents" in errors
+    assert status and "all runs have as many agents: 1" in errors
 
 
 @pytest.mark.parametrize("module", [table, speedup, curves])

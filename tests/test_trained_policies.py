@@ -90,7 +90,7 @@ def test_the_tests_while_training_can_be_drawn(files, tmp_path):
     tool = (sys.executable, "tools/curves.py", "--tests", "--out", str(tmp_path / "tests.png"))
     done = run(*tool, *(str(files / f"{system}.h5") for system in RUNS))
     assert done.returncode == 0 and "qa3c.h5 holds no evaluations" in done.stderr, done.stderr
-    assert "1 runs drawn" in done.stdout and np.asarray(Image.open(tmp_path / "tests.png")).std() > 1.0
+    assert "1 run drawn" in done.stdout and np.asarray(Image.open(tmp_path / "tests.png")).std() > 1.0
 
 
 def test_the_interval_is_that_of_the_mean():

@@ -132,7 +132,7 @@ def main() -> None:
             draw(runs, options)
     except (OSError, ValueError) as error:
         sys.exit(f"curves: cannot write {options.out}: {error}")
-    print(f"{len(runs)} runs drawn: {options.out}")
+    print(f"{len(runs)} run{'s' * (len(runs) > 1)} drawn: {options.out}")
 
 
 if __name__ == "__main__":

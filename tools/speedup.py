@@ -101,7 +101,7 @@ def main() -> None:
         name = label(kind[0], runs, but=("seed", "agents", "episodes"))
         groups = by_seed(kind, apart_from=("episodes",))
         if len(groups) == 1:
-            say("speedup", f"left out: {name}: all runs have {kind[0].agents} agents, so there is nothing to compare")
+            say("speedup", f"left out: {name}: nothing to compare, for all runs have as many agents: {kind[0].agents}")
             continue
         target = default_target(groups, options.last) if options.target is None else options.target
         if any(options.window * per_agent(run) > len(run.episodes) for run in kind):

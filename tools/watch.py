@@ -108,7 +108,8 @@ def screen(run: Run, written: float, row_written: float) -> RenderableType:
     now = time.time()
     row_age = now - row_written
     facts = Table.grid(padding=(0, 2))
-    facts.add_row("run", f"{run.system}, {run.config.get('env', '?')}, {run.agents} agents, seed {run.seed}")
+    number = f"{run.agents} agent{'s' * (run.agents > 1)}"
+    facts.add_row("run", f"{run.system}, {run.config.get('env', '?')}, {number}, seed {run.seed}")
     facts.add_row("state", verdict(run, now - written))
     rows = run.episodes[np.argsort(run.episodes["time"], kind="stable")]
     if len(rows):
