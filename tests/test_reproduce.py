@@ -163,6 +163,27 @@ def test_complete_runs_are_left_alone_and_others_resumed_or_begun(tmp_path):
     assert partial.estimate(10.0) == pytest.approx(5.0) and begun.estimate(10.0) == pytest.approx(10.0)
 
 
+RECORDED = """#!/bin/sh
+echo "start $2 $(date +%s%N)" >> {log}; sleep 0.6; echo "end $2 $(date +%s%N)" >> {log}; exit 3
+"""
+
+
+@pytest.mark.parametrize(("cores", "least", "most"), [(1, 8, 8), (2, 8, 8), (9, 8, 9), (64, 18, 18)])
+def test_runs_go_on_at_once_as_far_as_there_are_cores(tmp_path, monkeypatch, capsys, cores, least, most):
+    (tmp_path / "mpiexec").write_text(RECORDED.format(log=tmp_path / "log"))
+    (tmp_path / "mpiexec").chmod(0o755)
+    monkeypatch.setattr(reproduce, "BIN", tmp_path)
+    jobs = jobs_of("dist-qtrl", tmp_path, seeds=1)  # of 1, 1, 1, 1, 2, 4 and 8 ranks
+    reproduce.make(jobs, cores)
+    events = sorted((line.split() for line in (tmp_path / "log").read_text().splitlines()), key=lambda event: event[2])
+    ranks, highest = 0, 0
+    for what, number, _ in events:
+        ranks += int(number) if what == "start" else -int(number)
+        highest = max(highest, ranks)
+    assert len(events) == 14 and ranks == 0 and least <= highest <= most
+    assert capsys.readouterr().err.count("failed with status 3") == 7, "each that fails is named, and the rest goes on"
+
+
 def test_list_runs_nothing_and_bad_requests_are_a_line(tmp_path, capsys):
     status, output, _ = call(reproduce, capsys, "qdqn-dper", "--list", "--out", tmp_path)
     assert status == 0 and "20 of 20 runs to make" in output and not list(tmp_path.iterdir())

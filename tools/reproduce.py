@@ -4,27 +4,31 @@ python tools/reproduce.py dist-qtrl --list
 python tools/reproduce.py dist-qtrl --scale 0.02
 """
 
+import os
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
 import tyro
-from papers.paper import Experiment, Paper
-from reading import done, length, say, seconds, unit
+from paper_runs import Job
+from papers.paper import Paper
+from reading import done, say, seconds
 from report import write_report
 from table import markdown
 
-from hpcqrl.results.reader import Run, read_run
+from hpcqrl.results.reader import Run
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).resolve().parent.parent
 MOST_AGENTS = 8  # on this machine, unless --agents says otherwise
-RANDOM_STEPS = 1000  # hpcqrl's, in runs of full length
+# Open MPI would bind the ranks of runs that go on at once to the same cores.
+UNBOUND = {"PRTE_MCA_hwloc_default_binding_policy": "none", "OMPI_MCA_hwloc_base_binding_policy": "none"}
 INTERRUPTED = 75  # hpcqrl's exit status when it has left a checkpoint
 
 
@@ -40,6 +44,8 @@ class Options:
     """Seeds 0, 1, ... of every experiment; by default 5 of Dist-QTRL, 1 of the others."""
     agents: int | None = None
     """Agents, but of Dist-QTRL; by default the paper's, but on this machine 8 at most."""
+    cores: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    """Runs go on at once as long as they have no more ranks than this; by default this machine's."""
     only: tuple[str, ...] = ()
     """Only experiments in whose name one of these occurs."""
     out: Path = Path("runs")
@@ -50,74 +56,6 @@ class Options:
     """Run nothing; write the report of what is there."""
     slurm: tyro.conf.FlagCreatePairsOff[bool] = False
     """Submit what is missing to Slurm and end; when it has run, the same command with --report writes the report."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One run of an experiment: how it is made, and what is there of it. ranks: MPI ranks; length: in the unit."""
-
-    experiment: Experiment
-    seed: int
-    ranks: int
-    length: int
-    unit: str
-    system: str
-    path: Path
-
-    def found(self) -> Run | None:
-        """Its results file, if there is one that can be read."""
-        try:
-            return read_run(self.path)
-        except ValueError:
-            return None
-
-    @property
-    def options(self) -> list[str]:
-        """Those of `hpcqrl train`."""
-        own = [f"--{self.unit}", str(self.length), "--seed", str(self.seed), "--out", str(self.path)]
-        return [*self.experiment.options, *self._tests(), *own]
-
-    def _tests(self) -> list[str]:
-        """A shortened run has ten tests all the same, and begins to learn after a tenth."""
-        if self.experiment.test_every is None:
-            return []
-        tenth = max(1, self.length // 10)
-        every, random_steps = min(self.experiment.test_every, tenth), min(RANDOM_STEPS, tenth)
-        return ["--test-every", str(every), "--random-steps", str(random_steps)]
-
-    @property
-    def launch(self) -> list[str]:
-        """hpcqrl on all ranks."""
-        return ["mpiexec", "-n", str(self.ranks), "hpcqrl"]
-
-    def command(self) -> list[str]:
-        """What makes the run, or goes on with it."""
-        run = self.found()
-        if run is not None and "checkpointed" in run.attributes:
-            return [*self.launch, "resume", str(self.path)]
-        return [*self.launch, "train", self.system, *self.options, *(["--overwrite"] if self.path.exists() else [])]
-
-    def state(self) -> str:
-        """complete, checkpoint, begun, or missing. Raises ValueError if another run has the file's name."""
-        run = self.found()
-        if run is None:
-            return "begun" if self.path.exists() else "missing"
-        ranks = run.agents + (run.attributes.get("root") == "serves")
-        other = run.system != self.system or length(run) != self.length
-        if other or (run.complete and ranks != self.ranks):
-            raise ValueError(
-                f"{self.path} is another run: {run.system}, {ranks} ranks, {length(run):,} {unit(run)}, "
-                f"not {self.system}, {self.ranks}, {self.length:,}; another --out, or remove it"
-            )
-        return "complete" if run.complete else "checkpoint" if "checkpointed" in run.attributes else "begun"
-
-    def estimate(self, rate: float) -> float:
-        """Seconds that the run will still take, at so many episodes, or steps, a second."""
-        state = self.state()
-        if state == "complete":
-            return 0.0
-        run = self.found() if state == "checkpoint" else None
-        return max(0.0, self.length - (0.0 if run is None else done(run))) / rate
 
 
 def jobs_of(paper: Paper, options: Options, folder: Path) -> list[Job]:
@@ -165,19 +103,37 @@ def _time(span: float) -> str:
     return f"{span:.0f} s"
 
 
-def make(jobs: Sequence[Job]) -> None:
-    """Make the runs that are not complete, one after the other; one that fails is named, and the rest goes on."""
-    for number, job in enumerate(jobs, 1):
-        if job.state() == "complete":
-            continue
-        command = job.command()
-        print(f"[{number} of {len(jobs)}] {shlex.join(command)}", flush=True)
-        command[0], command[3] = str(BIN / "mpiexec"), str(BIN / "hpcqrl")
-        status = subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode
-        if status == INTERRUPTED:
-            sys.exit(f"reproduce: interrupted: {job.path} has a checkpoint, and the same command goes on from it")
-        if status:
-            say("reproduce", f"{job.path}: the run failed with status {status}")
+def make(jobs: Sequence[Job], cores: int) -> None:
+    """Make the runs that are not complete, as many at once as have a core for each rank; one that fails is named."""
+    running: dict[subprocess.Popen, Job] = {}
+    try:
+        for number, job in enumerate(jobs, 1):
+            if job.state() == "complete":
+                continue
+            while running and job.ranks + sum(other.ranks for other in running.values()) > cores:
+                _wait_for_one(running)
+            command = job.command()
+            print(f"[{number} of {len(jobs)}] {shlex.join(command)}", flush=True)
+            command[0], command[3] = str(BIN / "mpiexec"), str(BIN / "hpcqrl")
+            running[subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | UNBOUND)] = job
+        while running:
+            _wait_for_one(running)
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait()
+
+
+def _wait_for_one(running: dict[subprocess.Popen, Job]) -> None:
+    while all(process.poll() is None for process in running):
+        time.sleep(0.1)
+    process = next(process for process in running if process.poll() is not None)
+    job = running.pop(process)
+    if process.returncode == INTERRUPTED:
+        sys.exit(f"reproduce: interrupted: {job.path} has a checkpoint, and the same command goes on from it")
+    if process.returncode:
+        say("reproduce", f"{job.path}: the run failed with status {process.returncode}")
 
 
 def submit(jobs: Sequence[Job]) -> None:
@@ -204,7 +160,8 @@ def submit(jobs: Sequence[Job]) -> None:
 def main() -> None:
     """Run what is missing, and write the report."""
     options = tyro.cli(Options, description=__doc__)
-    for name, value in (("scale", options.scale), ("seeds", options.seeds), ("agents", options.agents)):
+    for name in ("scale", "seeds", "agents", "cores"):
+        value = getattr(options, name)
         if value is not None and not 0 < value < float("inf"):
             sys.exit(f"reproduce: {name} must be above 0, not {value}")
     paper: Paper = import_module(f"papers.{options.paper.replace('-', '_')}").PAPER
@@ -219,8 +176,8 @@ def main() -> None:
         if options.slurm and not options.report:
             return submit(jobs)
         if not options.report:
-            make(jobs)
-        runs = {job.experiment.name: [] for job in jobs}  # type: dict[str, list[Run]]
+            make(jobs, options.cores)
+        runs: dict[str, list[Run]] = {job.experiment.name: [] for job in jobs}
         missing = []
         for job in jobs:
             run = job.found() if job.state() == "complete" else None

@@ -1,0 +1,79 @@
+"""A run of a paper's experiment: how it is made, and what is there of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from papers.paper import Experiment
+from reading import done, length, unit
+
+from hpcqrl.results.reader import Run, read_run
+
+RANDOM_STEPS = 1000  # hpcqrl's, in runs of full length
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of an experiment: how it is made, and what is there of it. ranks: MPI ranks; length: in the unit."""
+
+    experiment: Experiment
+    seed: int
+    ranks: int
+    length: int
+    unit: str
+    system: str
+    path: Path
+
+    def found(self) -> Run | None:
+        """Its results file, if there is one that can be read."""
+        try:
+            return read_run(self.path)
+        except ValueError:
+            return None
+
+    @property
+    def options(self) -> list[str]:
+        """Those of `hpcqrl train`."""
+        own = [f"--{self.unit}", str(self.length), "--seed", str(self.seed), "--out", str(self.path)]
+        return [*self.experiment.options, *self._tests(), *own]
+
+    def _tests(self) -> list[str]:
+        """A shortened run has ten tests all the same, and begins to learn after a tenth."""
+        if self.experiment.test_every is None:
+            return []
+        tenth = max(1, self.length // 10)
+        every, random_steps = min(self.experiment.test_every, tenth), min(RANDOM_STEPS, tenth)
+        return ["--test-every", str(every), "--random-steps", str(random_steps)]
+
+    @property
+    def launch(self) -> list[str]:
+        """hpcqrl on all ranks."""
+        return ["mpiexec", "-n", str(self.ranks), "hpcqrl"]
+
+    def command(self) -> list[str]:
+        """What makes the run, or goes on with it."""
+        run = self.found()
+        if run is not None and "checkpointed" in run.attributes:
+            return [*self.launch, "resume", str(self.path)]
+        return [*self.launch, "train", self.system, *self.options, *(["--overwrite"] if self.path.exists() else [])]
+
+    def state(self) -> str:
+        """complete, checkpoint, begun, or missing. Raises ValueError if another run has the file's name."""
+        run = self.found()
+        if run is None:
+            return "begun" if self.path.exists() else "missing"
+        ranks = run.agents + (run.attributes.get("root") == "serves")
+        other = run.system != self.system or length(run) != self.length
+        if other or (run.complete and ranks != self.ranks):
+            raise ValueError(
+                f"{self.path} is another run: {run.system}, {ranks} ranks, {length(run):,} {unit(run)}, "
+                f"not {self.system}, {self.ranks}, {self.length:,}; another --out, or remove it"
+            )
+        return "complete" if run.complete else "checkpoint" if "checkpointed" in run.attributes else "begun"
+
+    def estimate(self, rate: float) -> float:
+        """Seconds that the run will still take, at so many episodes, or steps, a second."""
+        state = self.state()
+        if state == "complete":
+            return 0.0
+        run = self.found() if state == "checkpoint" else None
+        return max(0.0, self.length - (0.0 if run is None else done(run))) / rate
