@@ -74,6 +74,17 @@ def test_slow_and_uneven_qpus_hold_synchronous_agents_up_and_not_the_others():
     )
 
 
+def test_a_round_lasts_as_long_as_the_slowest_agent_in_it():
+    random = np.random.default_rng(0)
+    lengths = random.integers(5, 100, 300)
+    model = throughput.Model(1e-3, 1.0, 0.0, True, 0.5, tuple(lengths.tolist()))
+    drawn = random.choice(lengths, (20_000, 8))
+    seconds = (1e-3 * drawn + 0.1 * random.uniform(0.5, 1.5, drawn.shape)).max(axis=1)
+    assert model.steps_per_second([8], 0.1, None) == pytest.approx(8 * lengths.mean() / seconds.mean(), rel=0.01)
+    busy = model.steps_per_second([800], 0.0, 2.0)
+    assert busy == pytest.approx(2 / 1e-3), "then cores limit"
+
+
 def scaled(tmp_path, agents, rate, system="qa3c", latency=5.0, each=40):
     """A run whose every agent makes `rate` steps a second in episodes of 10, all out of step."""
     times = np.concatenate([(np.arange(1, each + 1) + a / agents) * 10 / rate for a in range(agents)])

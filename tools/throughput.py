@@ -2,7 +2,8 @@
 
 Asynchronous agents are a closed queueing network: each step is computed on a core that agents share, waits for its QPU,
 which every agent has for itself, and queues for its share of a push, which only one agent at a time can make.
-Synchronous agents take rounds of an episode each: all wait for the slowest QPU, the longest episode, and the Allreduce.
+Synchronous agents take rounds of an episode each: all wait for the one whose QPU and episode take longest together, or
+until the cores that they share have done the work of all, and for the Allreduce.
 """
 
 from collections.abc import Sequence
@@ -13,15 +14,16 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 Floats = NDArray[np.floating]
+QUANTILES = 32  # of lengths, and of latencies, that stand for all
 NAMES = {
     "asynchronous": ("core seconds a step", "QPU executions a step", "seconds a step in pushes, one at a time"),
-    "synchronous": ("core seconds a step", "QPU executions a step", "seconds a step for each doubling of agents"),
+    "synchronous": ("core seconds a step", "QPU executions a round", "seconds a step for each doubling of agents"),
 }
 
 
 @dataclass(frozen=True)
 class Model:
-    """compute [core seconds a step], executions [1 a step], exchange [s a step]: see NAMES; all per step of an agent.
+    """compute [core seconds a step], executions [1 a step, or 1 a round], exchange [s a step]: see NAMES; of an agent.
 
     jitter: the share by which QPU latencies vary; lengths: steps of episodes, of which synchronous agents draw theirs.
     """
@@ -37,17 +39,24 @@ class Model:
         """Steps a second of all agents; latency: of a QPU execution, in s; cores: None gives every agent its own."""
         agents = np.asarray(agents)
         if self.synchronous:
-            slowest = 1.0 + self.jitter * (agents - 1) / (agents + 1)  # mean of the largest of so many uniform numbers
-            longest = mean_of_largest(self.lengths, agents) / np.mean(self.lengths)
-            computing = longest if cores is None else np.maximum(longest, agents / cores)
-            waiting = self.executions * latency * slowest + self.exchange * np.log2(agents)
-            return np.asarray(agents / (self.compute * computing + waiting))
+            return np.asarray(agents * np.mean(self.lengths) / self._round(agents, latency, cores))
         shared = 0.0 if cores is None else self.compute / cores  # many servers as one fast one and a delay [Seidmann]
         alone = self.compute - shared + self.executions * latency
         return mean_value_analysis(int(agents.max()), alone, (shared, self.exchange))[agents - 1]
 
+    def _round(self, agents: NDArray, latency: float, cores: float | None) -> Floats:
+        """Seconds of a round of synchronous agents: until the slowest is done, or the cores with the work of all."""
+        length = np.quantile(self.lengths, (np.arange(QUANTILES) + 0.5) / QUANTILES)
+        varied = 1.0 + self.jitter * np.linspace(-1.0, 1.0, QUANTILES)
+        alone = self.compute * length[:, None] + self.executions * latency * varied
+        seconds = mean_of_largest(alone.reshape(-1), agents)
+        if cores is not None:
+            work = self.compute * np.mean(self.lengths) * agents / cores
+            seconds = np.maximum(seconds, work + self.executions * latency)
+        return seconds + self.exchange * np.mean(self.lengths) * np.log2(agents)
 
-def mean_of_largest(values: Sequence[int], draws: Sequence[int] | NDArray) -> Floats:
+
+def mean_of_largest(values: Sequence[float] | NDArray, draws: Sequence[int] | NDArray) -> Floats:
     """Mean of the largest of so many independent draws from these values."""
     ordered = np.sort(values)
     reached = np.arange(len(ordered) + 1) / len(ordered)
@@ -100,7 +109,10 @@ def fit(
 
     whole, longest = seconds.min(), max(delays.max(), 1e-6)
     starts = [
-        (whole * a, whole * b / longest, whole * c) for a in (0.02, 0.5) for b in (0.3, 1.0) for c in (1e-4, 1e-2)
+        (whole * a, whole * np.mean(lengths) * b / longest, whole * c)
+        for a in (0.02, 0.5)
+        for b in (0.3, 1.0)
+        for c in (1e-4, 1e-2)
     ]
     bounds = (np.log([1e-9, 1e-6, 1e-9]), np.log([1e3, 1e6, 1e3]))
     found = [least_squares(errors, np.clip(np.log(start), *bounds), bounds=bounds) for start in starts]
