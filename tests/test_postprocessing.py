@@ -15,6 +15,7 @@ from synthetic import call, write_run
 
 sys.path.insert(0, str(ROOT / "tools"))
 
+import crossing
 import curves
 import export
 import intervals
@@ -58,6 +59,15 @@ def test_interquartile_mean_and_intervals_against_what_is_known():
     normal = stats.norm.interval(0.95, many.mean(), stats.sem(many))
     assert intervals.interval(many) == pytest.approx(normal, abs=0.02)
     assert intervals.interval([3.0, 3.0, 3.0]) == (3.0, 3.0) and np.isnan(intervals.interval([3.0])).all()
+
+
+def test_the_interval_of_a_speedup_counts_what_is_never_reached_as_infinitely_late():
+    where = np.arange(1, 11)
+    late, soon, never = (np.where(where >= start, 1.0, 0.0) for start in (8, 2, 99))
+    more = where, np.array([soon, soon])
+    assert crossing.speedup_interval((where, np.array([late, late])), more, 1.0) == (4, 4)
+    assert crossing.speedup_interval((where, np.array([late, never])), more, 1.0) == (4, np.inf)
+    assert np.isnan(crossing.speedup_interval((where, np.array([late])), more, 1.0)).all()
 
 
 def steps_to(target_row, total, agents, times, path, seed=0):

@@ -89,9 +89,9 @@ def speedups_table(part: Speedups, runs: Runs) -> Table:
         rows.append([*cells, f"{base / episodes:.2f}", sure, f"{episodes:,}", seeds])
     headings = ("model", "paper", "ours", "95% interval", "episodes of each agent", "seeds")
     below = (
-        f"Target: {target:.4g}, what {base_name} ends with (Table I). It is reached where the mean over seeds, and "
+        f"Target: {target:.4g}, what {base_name} ends with. It is reached where the mean over seeds, and "
         f"over {over(window, runs, of_tests=False)}, first is: a single run's highest swing would come long before. "
-        "Up to inf: with some draws of the seeds, one agent never gets there."
+        f"Up to inf: with some draws of the seeds, {base_name} never gets there."
     )
     return Table(part.title, headings, rows, below)
 

@@ -105,11 +105,10 @@ def _time(span: float) -> str:
 
 def make(jobs: Sequence[Job], cores: int) -> None:
     """Make the runs that are not complete, as many at once as have a core for each rank; one that fails is named."""
+    missing = [(number, job) for number, job in enumerate(jobs, 1) if job.state() != "complete"]  # all, before any runs
     running: dict[subprocess.Popen, Job] = {}
     try:
-        for number, job in enumerate(jobs, 1):
-            if job.state() == "complete":
-                continue
+        for number, job in missing:
             while running and job.ranks + sum(other.ranks for other in running.values()) > cores:
                 _wait_for_one(running)
             command = job.command()
