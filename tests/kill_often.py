@@ -1,8 +1,9 @@
 """Kill a training run again and again at random moments, and count what is lost: python tests/kill_often.py --kills 200
 
-Any rank may be hit, the root too, also while it writes a checkpoint. Each time the file must open, hold no episode
-twice, still have the checkpoint that was acknowledged last, and lack at most the last 2 s of episodes; and `hpcqrl
-resume` must carry on. Prints what it found, and exits with 1 at the first that is not so.
+Any rank may be hit, the root too; every fourth kill waits until the root is writing a checkpoint, and hits it. Each
+time the file must open, hold no episode twice, still have the checkpoint that was acknowledged last, and lack at most
+the last 2 s of episodes; and `hpcqrl resume` must carry on. Prints what it found, and exits with 1 at the first that is
+not so.
 """
 
 import os
@@ -21,6 +22,7 @@ from launch import BIN, finish, start, worker_pids
 
 from hpcqrl.results.reader import read_run
 
+WRITING = ".*.partial"  # the name of a file that is being written, until it takes the place of the old
 OPTIONS = {
     "dist-qtrl": ("--hidden", "2", "--layers", "1", "--max-steps", "20"),
     "qa3c": (),
@@ -35,6 +37,7 @@ def main(kills: int = 200, system: str = "qa3c", ranks: int = 4, seed: int = 0) 
     train = ("train", system, *OPTIONS[system], "--episodes", "100000000", "--checkpoint-every", "0.2")
     process = start(str(BIN / "hpcqrl"), *train, "--out", str(out), ranks=ranks)
     lost, victims, before_first = [], dict.fromkeys(range(ranks), 0), 0
+    cut_off = 0
     for kill in range(kills):
         wait_for_rows(process, out)
         time.sleep(chance.uniform(0.0, 1.5))
@@ -42,9 +45,16 @@ def main(kills: int = 200, system: str = "qa3c", ranks: int = 4, seed: int = 0) 
         check(len(pids) == ranks, f"{len(pids)} ranks run: {process.poll()}")
         victim = chance.randrange(ranks)
         acknowledged = state(out)[0]
+        for partial in out.parent.glob(WRITING):
+            partial.unlink()
+        if kill % 4 == 3:
+            victim = 0
+            while process.poll() is None and not list(out.parent.glob(WRITING)):
+                pass
         os.kill(pids[victim], signal.SIGKILL)
         killed = time.time()
         done = finish(process, 20)
+        cut_off += bool(list(out.parent.glob(WRITING)))
         check(done.returncode != 0 and "Traceback" not in done.stderr, done.stderr)
         victims[victim] += 1
         run = read_run(out)
@@ -61,7 +71,8 @@ def main(kills: int = 200, system: str = "qa3c", ranks: int = 4, seed: int = 0) 
     check(finish(process).returncode == 75, "the last does not end with a checkpoint")
     print(
         f"{system}, {ranks} ranks: {kills} kills (by rank {victims}), each resumed, {before_first} before the first "
-        f"checkpoint; {len(read_run(out).episodes):,} episodes, none twice; no acknowledged checkpoint lost; between "
+        f"checkpoint, {cut_off} in the midst of writing one; "
+        f"{len(read_run(out).episodes):,} episodes, none twice; no acknowledged checkpoint lost; between "
         f"the last write and the kill {np.median(lost):.2f} s in the median, at most {max(lost):.2f} s"
     )
 
