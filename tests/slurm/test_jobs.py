@@ -8,11 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from launch import ROOT
-from torn import TORN, whole
 
 from hpcqrl.results.reader import read_run
-
-pytestmark = pytest.mark.flaky(reruns=6, only_rerun=TORN)
 
 LAUNCHERS = ("srun", "mpiexec")
 SMALL = {
@@ -29,8 +26,7 @@ def until(condition, log, seconds=60.0):
     """Wait for a condition, at most so long; then fail with what the log says."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, whole(log)
-        whole(log)
+        assert time.monotonic() < end, log.read_text() if log.exists() else f"{log} does not exist"
         time.sleep(0.1)
 
 
