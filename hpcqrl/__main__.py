@@ -145,24 +145,26 @@ def _system(command: str, arguments: Sequence[str]) -> tuple[str, ModuleType]:
 
 
 def _train(arguments: Sequence[str]) -> None:
+    interruption = Interruption()  # a signal may come while all is being imported
     name, system = _system("train", arguments)
     options: Train[Any] = _parse(Train[system.Config], f"train {name}", arguments[1:])  # type: ignore[name-defined]
-
-    interruption = Interruption()
     wanted = name, options.system, options.out, options.overwrite, options.checkpoint_every
     _with_agents(lambda agents, run: run.train(agents, interruption, *wanted))
 
 
 def _resume(arguments: Sequence[str]) -> None:
-    options: Resume = _parse(Resume, "resume", arguments)
     interruption = Interruption()
+    options: Resume = _parse(Resume, "resume", arguments)
     _with_agents(lambda agents, run: run.resume(agents, interruption, options.path, options.env))
 
 
 def _with_agents(do: Callable[[Any, ModuleType], None]) -> None:
     """Start MPI and do it on all ranks; how it ends is the exit status."""
+    try:
+        from hpcqrl.parallel.agents import Interrupted, Refused, errors_end_all, start
+    except (ImportError, RuntimeError) as error:
+        _refuse(f"MPI does not start, {error}: load the cluster's MPI, or install one with the extra `mpich`")
     from hpcqrl import run
-    from hpcqrl.parallel.agents import Interrupted, Refused, errors_end_all, start
 
     try:
         agents = start()

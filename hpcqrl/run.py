@@ -88,10 +88,10 @@ def _run(
 ) -> None:
     system = import_module(SYSTEMS[name])
     with ExitStack() as cleanup:
+        if config.qpu == "native" and _has_circuit(config):
+            compile_kernels(agents)
         with agents.together():
             agent = system.Agent(config, agents.rank)
-        if config.qpu == "native" and hasattr(agent.model, "circuit"):
-            compile_kernels(agents)
         agents.root_serves = hasattr(config, "root") and root_serves(agents, config.root)
         acting = agents.size - agents.root_serves
         recorder, progress = None, None
@@ -111,6 +111,8 @@ def _run(
             if agents.root_serves:
                 why = "as asked" if config.root == "serve" else "one-sided operations here wait for it"
                 print(f"rank 0 does not act but serves the shared parameters: {why}", flush=True)
+                if config.push == "accumulate":
+                    print("it takes all steps itself, with one optimiser: --push accumulate has no effect", flush=True)
             whole, unit = agent.extent(acting)
             done = 0 if not episodes.size else episodes.size if unit == "episodes" else int(episodes["length"].sum())
             progress = cleanup.enter_context(Progress(whole, unit, name, output_is_terminal(), done))
@@ -119,6 +121,10 @@ def _run(
         duration = journal.close(system.train(agent, agents, journal))
     if recorder is not None:
         _summarise(recorder.path, duration)
+
+
+def _has_circuit(config: Any) -> bool:
+    return getattr(config, "model", "quantum") == "quantum" and getattr(config, "block", "pqc") == "pqc"
 
 
 def _restore(agents: Agents, agent: Any, saved: Checkpoint | None) -> None:

@@ -22,6 +22,10 @@ train() {
             if [[ ${2:-} == *:* ]]; then env=(--env "$2"); fi # one's own must be named to resume, too
             options+=("$1")
             ;;
+        --env=*)
+            if [[ $1 == *:* ]]; then env=("$1"); fi
+            options+=("$1")
+            ;;
         *) options+=("$1") ;;
         esac
     done
@@ -42,6 +46,8 @@ train() {
         wait $pid
         status=$?
     done
+    wait $pid # the signal may have come just as it ended: bash keeps its status
+    status=$?
     if [ $status = 0 ] && [ "$(state "$out")" = checkpoint ]; then status=$interrupted; fi
     if [ $status = $interrupted ]; then
         echo "job $SLURM_JOB_ID was interrupted; it is queued again, to go on from the checkpoint in $out"

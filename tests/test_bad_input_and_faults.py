@@ -81,6 +81,32 @@ def test_what_goes_wrong_in_one_asynchronous_agent_ends_all(tmp_path, system, en
     assert not out.exists() or not read_run(out).complete
 
 
+@pytest.mark.parametrize(
+    ("system", "options"),
+    [
+        ("dist-qtrl", ("--env", "test_environments:InfiniteRewards-v0", "--hidden", "2", "--layers", "1")),
+        (
+            "hdqnn-td3",
+            (
+                *("--env", "test_environments:InfiniteRewardsBox-v0", "--random-steps", "200", "--steps", "1000"),
+                *("--qubits", "2", "--layers", "1", "--hidden", "4", "--qtdnn-hidden", "4"),
+            ),
+        ),
+    ],
+)
+def test_synchronous_agents_do_not_learn_from_infinity_either(tmp_path, system, options):
+    out = tmp_path / "run.h5"
+    done = hpcqrl("train", system, *options, "--out", str(out), ranks=2, PYTHONPATH="tests")
+    assert done.returncode != 0 and not (out.exists() and read_run(out).complete)
+    assert done.stderr.count("10 gradients in a row held NaN or infinity") == 1, done.stdout + done.stderr
+
+
+def test_without_an_mpi_library_one_rank_says_so(tmp_path):
+    done = hpcqrl("check", ranks=2, MPI4PY_LIBMPI=str(tmp_path / "libmpi.so"))
+    assert done.returncode == 2 and done.stderr.count("hpcqrl: MPI does not start") == 1
+    assert "Traceback" not in done.stderr, done.stderr
+
+
 def test_an_exception_where_others_wait_ends_all(tmp_path):
     script = (
         "from hpcqrl.parallel.agents import *\n"

@@ -35,10 +35,10 @@ class Breaks(gymnasium.Env):
     """Episodes of 5 steps; from the 50th on it raises on MPI rank 1, or, if rewards, gives infinite ones everywhere."""
 
     observation_space = gymnasium.spaces.Box(-1, 1, (3,), np.float32)
-    action_space = gymnasium.spaces.Discrete(2)
 
-    def __init__(self, rewards: bool = False) -> None:
+    def __init__(self, rewards: bool = False, continuous: bool = False) -> None:
         self.rewards, self.steps, self.episodes = rewards, 0, 0
+        self.action_space = gymnasium.spaces.Box(-1, 1, (1,)) if continuous else gymnasium.spaces.Discrete(2)
 
     def reset(self, *, seed=None, options=None):
         self.episodes += 1
@@ -55,6 +55,7 @@ class Breaks(gymnasium.Env):
 gymnasium.register("NotANumber-v0", NotANumber)
 gymnasium.register("Breaks-v0", Breaks)
 gymnasium.register("InfiniteRewards-v0", Breaks, kwargs={"rewards": True})
+gymnasium.register("InfiniteRewardsBox-v0", Breaks, kwargs={"rewards": True, "continuous": True})
 gymnasium.register("NeverANumber-v0", NotANumber, kwargs={"good_steps": -1})
 
 

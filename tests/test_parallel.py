@@ -13,7 +13,7 @@ from launch import ROOT, finish, run, start
 def test_under_mpiexec(ranks):
     done = run(sys.executable, "-m", "mpi4py", "-m", "pytest", "-x", "-q", "--with-mpi", "tests/mpi", ranks=ranks)
     assert done.returncode == 0, done.stdout + done.stderr
-    passed = "51 passed, 7 skipped" if ranks == 1 else "58 passed"
+    passed = "53 passed, 8 skipped" if ranks == 1 else "61 passed"
     assert done.stdout.count(passed) == ranks, done.stdout
 
 

@@ -164,6 +164,21 @@ def test_a_run_that_fails_before_its_first_episode_leaves_no_file(tmp_path):
     assert os.listdir(tmp_path) == ["1.h5"] and len(read_run(tmp_path / "1.h5").episodes) == 1
 
 
+def test_what_is_to_be_replaced_stays_until_there_is_something_in_its_place(tmp_path):
+    path = tmp_path / "run.h5"
+    with Recorder(path, FACTS, EPISODE) as recorder:
+        recorder.append(rows(0, 3))
+        recorder.finish({})
+    (tmp_path / ".run.h5.123.partial").touch()  # of a run that was killed
+    with pytest.raises(ZeroDivisionError), Recorder(path, FACTS, EPISODE, overwrite=True):
+        assert len(read_run(path).episodes) == 0
+        raise ZeroDivisionError
+    assert os.listdir(tmp_path) == ["run.h5"] and read_run(path).complete
+    with Recorder(path, FACTS, EPISODE, overwrite=True) as recorder:
+        recorder.append(rows(0, 1))
+    assert os.listdir(tmp_path) == ["run.h5"] and len(read_run(path).episodes) == 1
+
+
 def test_files_of_others_are_named(tmp_path):
     (tmp_path / "text.h5").write_text("no HDF5")
     with h5py.File(tmp_path / "foreign.h5", "w") as file:

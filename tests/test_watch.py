@@ -11,6 +11,7 @@ import sys
 import time
 
 import h5py
+import numpy as np
 import pytest
 from launch import BIN, ROOT, clean_environment, finish, hpcqrl, run, start
 
@@ -129,3 +130,8 @@ def test_a_small_run_is_complete(tmp_path):
     assert hpcqrl(*TRAIN, "--episodes", "1", "--out", str(out)).returncode == 0
     text = shown(out)
     assert "complete" in text and episodes(text) == 1 and "DEAD" not in text
+
+
+def test_returns_that_are_not_finite_are_drawn_as_such():
+    curve = runpy.run_path(str(ROOT / "tools/watch.py"))["curve"]
+    assert curve(np.array([1.0, np.nan, 2.0, np.inf])) == "▁x█x" and curve(np.full(2, np.nan)) == "xx"

@@ -72,10 +72,15 @@ def ago(seconds: float) -> str:
 
 
 def curve(returns: np.ndarray, width: int = 50) -> str:
-    """The run's returns from first to last: the mean of each part as a block between the lowest and the highest."""
+    """The run's returns from first to last: the mean of each part as a block between the lowest and the highest.
+
+    A part without a finite mean is an x.
+    """
     parts = np.array([part.mean() for part in np.array_split(returns, min(width, len(returns)))])
-    span = float(np.ptp(parts)) or 1.0
-    return "".join(BLOCKS[int(7.99 * (part - parts.min()) / span)] for part in parts)
+    finite = parts[np.isfinite(parts)]
+    lowest = finite.min(initial=np.inf)
+    span = float(finite.max(initial=-np.inf) - lowest) or 1.0
+    return "".join(BLOCKS[int(7.99 * (part - lowest) / span)] if np.isfinite(part) else "x" for part in parts)
 
 
 def rates(rows: np.ndarray, seconds: float) -> str:

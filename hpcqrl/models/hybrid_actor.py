@@ -41,7 +41,8 @@ class HybridActor:
             self.circuit = circuit
             self.device = make_device(circuit, qpu, None, seed, latency, jitter)
             self._exact = make_device(circuit)
-        self.random = np.random.default_rng(seed)  # of block "rbg"
+        # Of block "rbg", and of the bits drawn in the circuit's place; the device draws from the seed itself.
+        self.random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
         shapes = flat.linear("pre.0", inputs, hidden) | flat.linear("pre.1", hidden, self.n_angles + links)
         if block == "fc":
             shapes |= flat.linear("block", self.n_angles, qubits)

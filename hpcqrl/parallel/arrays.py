@@ -12,12 +12,13 @@ from hpcqrl.parallel.agents import Agents
 State = dict[str, NDArray]
 
 _TAG = 7003
+_PIECE = 1 << 30  # bytes of one message: Open MPI 5 takes less than 2 GiB, and a replay memory may be larger
 
 
 def gather(agents: Agents, arrays: Mapping[str, NDArray]) -> list[State] | None:
     """Every rank's arrays, in order of rank, on rank 0; None elsewhere. All must call."""
     if agents.rank > 0:
-        agents.comm.Send([_packed(arrays), MPI.BYTE], 0, _TAG)
+        _send(agents, 0, arrays)
         return None
     return [dict(arrays), *(_receive(agents, rank) for rank in range(1, agents.size))]
 
@@ -28,15 +29,23 @@ def scatter(agents: Agents, states: Sequence[Mapping[str, NDArray]] | None) -> S
         return _receive(agents, 0)
     assert states is not None and len(states) == agents.size
     for rank in range(1, agents.size):
-        agents.comm.Send([_packed(states[rank]), MPI.BYTE], rank, _TAG)
+        _send(agents, rank, states[rank])
     return dict(states[0])
 
 
+def _send(agents: Agents, to: int, arrays: Mapping[str, NDArray]) -> None:
+    data = _packed(arrays)
+    agents.comm.Send(np.array([data.size], np.int64), to, _TAG)
+    for start in range(0, data.size, _PIECE):
+        agents.comm.Send([data[start : start + _PIECE], MPI.BYTE], to, _TAG)
+
+
 def _receive(agents: Agents, source: int) -> State:
-    status = MPI.Status()
-    agents.comm.Probe(source, _TAG, status)
-    data = np.empty(status.Get_count(MPI.BYTE), np.uint8)
-    agents.comm.Recv([data, MPI.BYTE], source, _TAG)
+    size = np.empty(1, np.int64)
+    agents.comm.Recv(size, source, _TAG)
+    data = np.empty(size[0], np.uint8)
+    for start in range(0, data.size, _PIECE):
+        agents.comm.Recv([data[start : start + _PIECE], MPI.BYTE], source, _TAG)
     with np.load(BytesIO(data.tobytes()), allow_pickle=False) as archive:
         return dict(archive)
 

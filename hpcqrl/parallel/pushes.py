@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 State = dict[str, NDArray]
 
-_MOST_REFUSED = 10  # pushes of one agent in a row
+_MOST_REFUSED = 10  # in a row
 
 
 class Optimiser(Protocol):
@@ -22,21 +22,20 @@ class Optimiser(Protocol):
         """Move theta [size] and state [rows, size], in place, after `steps` earlier steps."""
 
 
-def usable(gradient: Floats) -> bool:
-    """Whether all numbers are finite: their sum is."""
-    return math.isfinite(gradient.sum())
-
-
 class Refusals:
-    """Counts an agent's pushes of unusable gradients, and gives up after 10 in a row."""
+    """Refuses an agent's gradients that hold NaN or infinity, counts them, and gives up after 10 in a row."""
 
     total = in_a_row = 0
 
-    def add(self) -> None:
-        """Note one. Raises ValueError at the tenth in a row."""
+    def refuse(self, gradient: Floats) -> bool:
+        """Whether this one is not to be used. Raises ValueError at the tenth in a row."""
+        if math.isfinite(gradient.sum()):  # then all of its numbers are
+            self.in_a_row = 0
+            return False
         self.total += 1
         self.in_a_row += 1
         if self.in_a_row == _MOST_REFUSED:
             raise ValueError(
-                f"{_MOST_REFUSED} gradients in a row held NaN or infinity; none was pushed: training diverges"
+                f"{_MOST_REFUSED} gradients in a row held NaN or infinity; none was used: training diverges"
             )
+        return True

@@ -12,7 +12,7 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 
 from hpcqrl.parallel.agents import Agents
-from hpcqrl.parallel.pushes import Floats, Optimiser, Refusals, State, usable
+from hpcqrl.parallel.pushes import Floats, Optimiser, Refusals, State
 from hpcqrl.parallel.shared_parameters import CHECKPOINTS, HEAD, TARGET_VERSION, VERSION
 from hpcqrl.parallel.window import Patience
 
@@ -45,6 +45,7 @@ class ServedParameters:
         self._head = self._answer[:HEAD].view(np.int64)
         self._theta, self._moments, self._target = theta.copy(), np.zeros((optimiser.rows, theta.size)), theta.copy()
         self._target_version, self._checkpoints, self._wait = 0, 0, Patience()
+        self._before_moments = 0  # pushes that the moments know nothing of
         if saved:
             self._restore(saved)
 
@@ -57,11 +58,9 @@ class ServedParameters:
 
         A gradient with NaN or infinity is refused and counted. Raises ValueError at the tenth in a row.
         """
-        if not usable(gradient):
+        if self.refusals.refuse(gradient):
             self.count("refused")
-            self.refusals.add()
             return self.pull()
-        self.refusals.in_a_row = 0
         return self._ask(_PUSH, gradient).copy(), int(self._head[VERSION])
 
     def target(self) -> Floats:
@@ -121,7 +120,8 @@ class ServedParameters:
         self._comm.Recv([value, MPI.DOUBLE], source, what)
         answer = self._theta
         if what == _PUSH:
-            self._optimiser.step(self._theta, self._moments, int(self._head[VERSION]), value)
+            steps = int(self._head[VERSION]) - self._before_moments
+            self._optimiser.step(self._theta, self._moments, steps, value)
             self._head[VERSION] += 1
         elif what == _TARGET:
             answer = self._target
@@ -141,6 +141,7 @@ class ServedParameters:
     def state(self) -> State:
         """What a checkpoint keeps for all, for rank 0 to call while no agent pushes."""
         values = {"version": self._head[VERSION], "target_version": self._head[TARGET_VERSION]}
+        values["before_moments"] = self._before_moments
         values |= {f"counter.{name}": value for name, value in self._counters.items() if name != "finished"}
         arrays = {"theta": self._theta.copy(), "moments": self._moments.copy(), "target": self._target.copy()}
         return arrays | {name: np.array(value, np.int64) for name, value in values.items()}
@@ -156,8 +157,11 @@ class ServedParameters:
 
     def _restore(self, saved: Mapping[str, NDArray]) -> None:
         self._theta[:], self._target[:] = saved["theta"], saved["target"]
-        if saved["moments"].shape == self._moments.shape:  # --push accumulate kept them with the agents
+        if saved["moments"].shape == self._moments.shape:
             self._moments[:] = saved["moments"]
+            self._before_moments = int(saved.get("before_moments", 0))
+        else:  # --push accumulate kept them with the agents
+            self._before_moments = int(saved["version"])
         self._head[VERSION], self._head[TARGET_VERSION] = saved["version"], saved["target_version"]
         self._target_version = int(saved["target_version"])
         for name in self._names:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcqrl.parallel.agents import Agents
-from hpcqrl.parallel.pushes import Floats, Optimiser, Refusals, State, usable
+from hpcqrl.parallel.pushes import Floats, Optimiser, Refusals, State
 from hpcqrl.parallel.window import WORD, Window
 
 HEAD = 3  # words of the block before theta
@@ -76,11 +76,9 @@ class SharedParameters:
 
         A gradient with NaN or infinity is refused and counted. Raises ValueError at the tenth in a row.
         """
-        if not usable(gradient):
+        if self.refusals.refuse(gradient):
             self.count("refused")
-            self.refusals.add()
             return self.pull()
-        self.refusals.in_a_row = 0
         if self._mode == "accumulate":
             return self._push_accumulate(gradient)
         with self._window:

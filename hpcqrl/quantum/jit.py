@@ -6,6 +6,7 @@ named by the hash of all of them makes a stale kernel impossible, and works wher
 
 import hashlib
 import os
+import stat
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,16 @@ def _cache_folder() -> Path:
             return folder
     except OSError:
         pass
-    return Path(tempfile.gettempdir()) / f"hpcqrl-{os.getuid()}" / f"kernels-{version}"
+    return _own(Path(tempfile.gettempdir()) / f"hpcqrl-{os.getuid()}") / f"kernels-{version}"
+
+
+def _own(folder: Path) -> Path:
+    """The folder, if it is this user's alone, else a new one: kernels that others could put there would run here."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    facts = folder.lstat()
+    if stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid() and not facts.st_mode & 0o022:
+        return folder
+    return Path(tempfile.mkdtemp(prefix="hpcqrl-"))
 
 
 _settings: Any = numba.config

@@ -7,9 +7,11 @@ used up, a new file with twice as much takes over.
 """
 
 import fcntl
+import glob
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +63,19 @@ class Recorder:
             self._lock = _lock(self._lock_path)
         except OSError as error:
             raise OSError(f"cannot write {self.path}: {error.strerror or error}") from error
+        self._replaced = self.path.with_name(f".{self.path.name}.replaced")
         try:
+            for left in self.path.parent.glob(f".{glob.escape(self.path.name)}.*.partial"):
+                left.unlink()  # of a run that was killed while it wrote; none goes on: the lock is ours
             if resume:
                 self._check_unchanged()
+            if self.path.exists() and not self._checkpointed:
+                self._replaced.unlink(missing_ok=True)
+                with suppress(OSError):  # some file systems have no links
+                    os.link(self.path, self._replaced)
             self._write(tables)
         except BaseException:
+            self._put_back()
             self._unlock()
             raise
         if any(self._room.values()):
@@ -131,7 +141,13 @@ class Recorder:
             self.close()
             if error is not None and not any(self._rows.values()) and not self._checkpointed:
                 self.path.unlink(missing_ok=True)
+                self._put_back()
         self._unlock()
+
+    def _put_back(self) -> None:
+        """Have again the file that this run was to replace, if it has nothing to show."""
+        with suppress(FileNotFoundError):
+            os.replace(self._replaced, self.path)
 
     def _unlock(self) -> None:
         self._lock_path.unlink(missing_ok=True)
@@ -177,10 +193,21 @@ class Recorder:
                 written.flush()
                 os.fsync(written.fileno())
             os.replace(partial, self.path)
+            _force_to_disk(self.path.parent)
+            if complete or checkpoint is not None or any(rows.size for rows in tables.values()):
+                self._replaced.unlink(missing_ok=True)
         except OSError as error:
             raise OSError(f"cannot write {self.path}: {error.strerror or error}") from error
         finally:
             partial.unlink(missing_ok=True)
+
+
+def _force_to_disk(folder: Path) -> None:
+    """Have the names in it on disk, too: a power cut must not bring back what was replaced."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    with suppress(OSError):  # some file systems cannot
+        os.fsync(descriptor)
+    os.close(descriptor)
 
 
 def _lock(path: Path) -> int:

@@ -17,6 +17,7 @@ from hpcqrl.checks import at_least, positive, within
 from hpcqrl.envs.make import make
 from hpcqrl.models.policy import Policy
 from hpcqrl.models.quantum_train import QuantumTrainGenerator
+from hpcqrl.parallel.pushes import Refusals
 from hpcqrl.randomness import State, jump_random_states, random_states, set_random_states
 from hpcqrl.rl.exploration import sample_softmax
 from hpcqrl.rl.losses import entropy_gradient, reinforce_gradient
@@ -63,7 +64,7 @@ class Config:
     """Weight of the policy's entropy in the loss [the notebook], averaged over steps [which reproduces Table I]."""
     loss: Literal["mean", "sum"] = "mean"
     """Policy loss over an episode's steps: divided by |tau| [eq. 2], or summed [the notebook]."""
-    max_gradient_norm: float = 1.0
+    max_gradient_norm: float = 2.0
     """The averaged gradient is shortened to this norm [the notebook: 10, of a sum over up to 100 steps]."""
     learning_rate: float = 3e-4
     """Of Adam [the notebook: 1e-4; three times that reproduces Table I]."""
@@ -167,15 +168,16 @@ class Agent:
 def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Floats]:
     """IV.C, global synchronisation; the trained parameters by name."""
     config, theta, waiting = agent.config, agent.theta, 0.0
-    optimiser = Adam(config.learning_rate)
+    optimiser, refusals = Adam(config.learning_rate), Refusals()
     while agent.updates < config.episodes:
         gradient, reward_t = agent.gradient(theta)
         journal.episode(agent.episodes + agents.rank, reward_t.sum(), len(reward_t), agent.updates, waiting)
         begin = time.perf_counter()
         gradient = agents.mean(gradient)  # eq. 5
         waiting = time.perf_counter() - begin
-        clip_norm(gradient, config.max_gradient_norm)
-        optimiser.step(theta, agent.moments, agent.updates, gradient)
+        if not refusals.refuse(gradient):
+            clip_norm(gradient, config.max_gradient_norm)
+            optimiser.step(theta, agent.moments, agent.updates, gradient)
         agent.updates += 1
         agent.episodes += agents.size
         if agent.updates % 100 == 0:

@@ -25,6 +25,7 @@ from hpcqrl.models.critic import Critic
 from hpcqrl.models.exported import Exported
 from hpcqrl.models.hdqnn import Networks
 from hpcqrl.models.hybrid_actor import HybridActor
+from hpcqrl.parallel.pushes import Refusals
 from hpcqrl.randomness import State, jump_random_states, random_states, set_random_states
 from hpcqrl.rl.transitions import Transitions
 
@@ -105,6 +106,8 @@ class Config:
         at_least(0, seed=self.seed, links=self.links, exploration_noise=self.exploration_noise)
         at_least(0, target_noise=self.target_noise, noise_clip=self.noise_clip)
         at_least(2, qubits=self.qubits)
+        if self.steps <= self.random_steps:
+            raise ValueError(f"steps must be more than random_steps, {self.random_steps}, not {self.steps}")
         within(0.0, 60_000.0, qpu_latency=self.qpu_latency)
         within(0.0, 1.0, discount=self.discount, tau=self.tau, qpu_jitter=self.qpu_jitter)
         positive(learning_rate=self.learning_rate)
@@ -142,6 +145,7 @@ class Agent:
         self.moments = torch.zeros((2, self.model.size), device=device)
         self.adam_steps = torch.zeros(len(self.model.layouts), device=device)
         self.steps = self.updates = 0
+        self.refusals = Refusals()
         self.episodes, self.first_number = 0, 0  # this agent's finished ones; the number that they count from
         self.generators = {"explore": self.random, "actor": actor.random} | {
             name: env.unwrapped.np_random for name, env in (("env", self.env), ("test", self.test_env))
@@ -211,7 +215,7 @@ class Agent:
         return [*qtdnn, "critic_1", "critic_2", *(["actor"] if update % delay == 0 else [])]
 
     def gradients(self, due: list[str]) -> tuple[float, float]:
-        """Fill `gradient` where the due networks are, from a batch; the losses of the critics and of the qtDNN.
+        """Fill `gradient` where the due networks are, from a batch; the mean loss of the critics, and the qtDNN's.
 
         All are taken at the same parameters, so that one Allreduce can average them: the actor's goes through the qtDNN
         and the critic as the update before has left them.
@@ -227,10 +231,11 @@ class Agent:
             action_tp1 = (action_tp1 + noise_tp1).clamp(-1.0, 1.0)
             value_tp1 = model.smaller_value(target_part, observation_tp1, action_tp1)
             return_t = reward_t[:, 0] + config.discount * (1.0 - terminated_t[:, 0]) * value_tp1
+        loss, qtdnn_loss = 0.0, math.nan
         for critic in ("critic_1", "critic_2"):  # line 10
-            loss = mse_loss(model.critic.value(part[critic], observation_t, action_t), return_t)
-            loss.backward()
-        qtdnn_loss = math.nan
+            squared_error = mse_loss(model.critic.value(part[critic], observation_t, action_t), return_t)
+            squared_error.backward()
+            loss += 0.5 * squared_error.item()
         if "qtdnn" in due:
             cross_entropy = model.qtdnn.loss(part["qtdnn"], angles_t, bits_t)
             cross_entropy.backward()
@@ -239,7 +244,7 @@ class Agent:
             action = model.actions(part["actor"], part, observation_t)
             value = model.critic.value(part["critic_1"], observation_t, action).mean()
             (-value).backward(inputs=list(part["actor"].values()))
-        return loss.item(), qtdnn_loss
+        return loss, qtdnn_loss
 
     def step(self, due: list[str]) -> None:
         """Move the due networks down `gradient`; after the actor the targets follow [TD3, Alg. 1, line 14]."""
@@ -258,12 +263,14 @@ class Agent:
             self.follow()
 
     def update(self, number: int, agents: "Agents") -> tuple[float, float]:
-        """One update, with the gradients averaged over all agents; the losses of the critics and of the qtDNN."""
+        """One update, with the gradients averaged over all agents; the mean loss of the critics, and the qtDNN's."""
         due = self.due(number)
         losses = self.gradients(due)
         piece = self.gradient[self._piece(due)]
-        piece.copy_(self._tensor(agents.mean(piece.cpu().numpy())))
-        self.step(due)
+        mean = agents.mean(piece.cpu().numpy())
+        if not self.refusals.refuse(mean):
+            piece.copy_(self._tensor(mean))
+            self.step(due)
         return losses
 
     def qtdnn_error(self) -> float:
@@ -317,6 +324,8 @@ def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Float
             returns = [agent.test_episode() for _ in range(agents.rank, config.test_episodes, agents.size)]
             journal.evaluation(agent.steps, returns, agent.updates)
         journal.tick()
+        if agent.steps <= config.random_steps and agent.steps % 50 == 0:  # no update, whose mean would tell
+            agents.wished = agents.any(agents.wish)
         if agents.wished:
             agents.wished = False
             journal.checkpoint(agent.state(), agent.common)

@@ -55,11 +55,11 @@ class Config:
     more_entangle: bool = True
     """Also CNOT(q, q+2) in each layer [Figure 3 shows two control dots on every wire]."""
     tanh: bool = False
-    """tanh after the first linear layer and after the circuit [the author's later code]."""
+    """tanh after the first linear layer and after the circuit [the author's later code]; of quantum models alone."""
     actions: int | None = None
     """Use only the environment's first so many actions; by default 6 in SimpleCrossing [VI.A.3], all elsewhere."""
     update_every: int = 5
-    """Steps S between updates [VI.B]."""
+    """Steps S between updates [VI.B]; counted from the start of each episode, whose end is an update, too."""
     discount: float = 0.9
     """Discount factor gamma [VI.B]."""
     learning_rate: float = 1e-4
@@ -69,7 +69,8 @@ class Config:
     beta_2: float = 0.999
     """Of Adam [VI.B]."""
     push: Literal["mutex", "accumulate"] = "mutex"
-    """Shared moments under a mutex [the author's code], or moments of each agent's own and atomic addition."""
+    """Shared moments under a mutex [the author's code], or moments of each agent's own and atomic addition; a root
+    that serves always has shared moments."""
     root: Literal["act", "serve", "auto"] = "auto"
     """Whether rank 0 is an agent too or only serves the others; auto: it serves where pushes would wait for it."""
     qpu: str = "native"
@@ -90,6 +91,8 @@ class Config:
         within(0.0, 1.0, discount=self.discount)
         within(0.0, 0.999999, beta_1=self.beta_1, beta_2=self.beta_2)
         positive(learning_rate=self.learning_rate)
+        if self.tanh and self.model == "classical":
+            raise ValueError("tanh is of quantum models alone, and model is classical")
 
 
 class ActorCritic:

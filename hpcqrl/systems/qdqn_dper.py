@@ -53,7 +53,7 @@ class Config:
     more_entangle: bool = True
     """Also CNOT(q, q+2) in each layer [Figure 1 shows two control dots on every wire]."""
     tanh: bool = False
-    """tanh after the first linear layer and after the circuit."""
+    """tanh after the first linear layer and after the circuit; of quantum models alone."""
     actions: int | None = None
     """Use only the environment's first so many actions; by default all."""
     replay: Literal["prioritized", "uniform", "none"] = "prioritized"
@@ -87,7 +87,8 @@ class Config:
     rms_epsilon: float = 1e-8
     """Of RMSprop [6.2]."""
     push: Literal["mutex", "accumulate"] = "mutex"
-    """A shared mean square under a mutex, or one of each agent's own and atomic addition."""
+    """A shared mean square under a mutex, or one of each agent's own and atomic addition; a root that serves always has
+    a shared one."""
     root: Literal["act", "serve", "auto"] = "auto"
     """Whether rank 0 is an agent too or only serves the others; auto: it serves where pushes would wait for it."""
     qpu: str = "native"
@@ -111,6 +112,8 @@ class Config:
         within(0.0, 1.0, epsilon_decay=self.epsilon_decay)
         within(0.0, 0.999999, rms_alpha=self.rms_alpha)
         positive(learning_rate=self.learning_rate, rms_epsilon=self.rms_epsilon)
+        if self.tanh and self.model == "classical":
+            raise ValueError("tanh is of quantum models alone, and model is classical")
 
 
 class Agent:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
+from hpcqrl.parallel import arrays
 from hpcqrl.parallel.agents import Agents, Refused
 from hpcqrl.parallel.records import RecordStream
 
@@ -86,3 +87,12 @@ def test_no_record_is_lost_or_doubled(agents):
         assert everything.tolist() == expected
     else:
         assert rows is None
+
+
+def test_arrays_of_many_messages_arrive_whole(agents, monkeypatch):
+    monkeypatch.setattr(arrays, "_PIECE", 1000)  # bytes
+    own = {"rank": np.array(agents.rank), "many": np.arange(5000.0) + agents.rank, "none": np.empty((0, 3), np.int8)}
+    states = arrays.gather(agents, own)
+    back = arrays.scatter(agents, states)
+    assert (states is None) == (agents.rank > 0) and back.keys() == own.keys()
+    assert all(np.array_equal(back[name], value) and back[name].dtype == value.dtype for name, value in own.items())

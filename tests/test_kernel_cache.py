@@ -1,0 +1,20 @@
+"""Compiled kernels are kept where nobody else can put any."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from hpcqrl.quantum import jit
+
+
+@pytest.mark.parametrize(("mode", "trusted"), [(0o700, True), (0o770, False), (0o777, False)])
+def test_a_folder_that_others_may_write_to_is_not_used(tmp_path, monkeypatch, mode, trusted):
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/no")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    known = tmp_path / f"hpcqrl-{os.getuid()}"
+    known.mkdir()
+    known.chmod(mode)
+    folder = Path(jit._cache_folder())
+    assert (folder.parent == known) == trusted and folder.is_relative_to(tmp_path)
