@@ -1,6 +1,7 @@
 """A run, from its start or from its last checkpoint, to its results file: where the objects are wired together."""
 
 import json
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -188,6 +189,7 @@ def _attributes(name: str, config: Any, agents: Agents, every: float, saved: Che
         "created": before.get("created", now),
         "history": json.dumps([*json.loads(before.get("history", "[]")), start]),
         "checkpoint_every": every,
+        "job": os.environ.get("SLURM_JOB_ID", ""),
         "hpcqrl": __version__,
         "torch": version("torch"),
         "pennylane": version("pennylane"),

@@ -31,9 +31,10 @@ train() {
     done
     if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then out=${out%.h5}-$SLURM_ARRAY_TASK_ID.h5; fi # a file for each element
 
+    if [ -n "$overwrite" ] && [ "$(writer "$out")" = "$SLURM_JOB_ID" ]; then overwrite=; fi # this job has done it before
     case "${SLURM_RESTART_COUNT:+restarted, }$(state "$out") $overwrite" in
-    *"checkpoint " | "restarted, checkpoint"* | "restarted, complete ") set -- resume "$out" "${env[@]}" ;;
-    "restarted, begun"*) set -- train "$system" "${options[@]}" --out "$out" --overwrite ;;
+    *"checkpoint " | "restarted, complete ") set -- resume "$out" "${env[@]}" ;;
+    "restarted, begun ") set -- train "$system" "${options[@]}" --out "$out" --overwrite ;;
     *) set -- train "$system" "${options[@]}" --out "$out" $overwrite ;;
     esac
     echo "job $SLURM_JOB_ID on $SLURM_JOB_NODELIST: hpcqrl $*"
@@ -54,6 +55,14 @@ train() {
         scontrol requeue "$SLURM_JOB_ID"
     fi
     exit $status
+}
+
+# writer FILE: the job that has last written it, if one has
+writer() {
+    if [ -e "$1" ]; then
+        python3 -c 'import sys; from hpcqrl.results.reader import read_run as read; print(read(sys.argv[1]).attributes["job"])' \
+            "$1" 2>/dev/null || true
+    fi
 }
 
 # state FILE: nothing, begun, checkpoint or complete
