@@ -69,7 +69,9 @@ class Evaluate:
     episodes: int = 20
     """Episodes to play."""
     seed: int = 0
-    """Of the environment and of the circuit's measurements."""
+    """Of the environment, of the circuit's measurements, and of actions that are drawn."""
+    sample: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Draw actions from the policy, as in training, instead of taking the likeliest: dist-qtrl, qa3c."""
     video: Path | None = None
     """Also film one episode, as an animated GIF."""
     env: str | None = None
@@ -184,7 +186,7 @@ def _evaluate(arguments: Sequence[str]) -> None:
     try:
         from hpcqrl.trained import evaluate
 
-        evaluate(options.run, options.env, options.episodes, options.seed, options.video)
+        evaluate(options.run, options.env, options.episodes, options.seed, options.sample, options.video)
     except (ValueError, OSError, ImportError) as error:
         _refuse(str(error))
 

@@ -200,12 +200,16 @@ def _attributes(name: str, config: Any, agents: Agents, every: float, saved: Che
 def _summarise(path: Any, duration: float) -> None:
     run = read_run(path)
     episodes = run.episodes
-    part, steps = min(100 * run.agents, len(episodes)), episodes["length"].sum()
+    part, steps = min(100 * run.agents, max(1, len(episodes) // 2)), episodes["length"].sum()
     print(
         f"{run.agents} agent{'s' * (run.agents > 1)}, {len(episodes):,} episodes, {steps:,} environment steps "
-        f"in {duration:.1f} s ({len(episodes) / duration:.3g} episodes/s)\n"
-        f"mean return of the first {part:,} episodes {episodes['return'][:part].mean():.3f}, "
-        f"of the last {part:,} {episodes['return'][-part:].mean():.3f}\n"
-        f"written: {path}",
-        flush=True,
+        f"in {duration:.1f} s ({len(episodes) / duration:.3g} episodes/s)"
     )
+    if len(episodes):
+        first, last = (episodes["return"][rows].mean() for rows in (slice(part), slice(-part, None)))
+        print(f"mean return of the first {part:,} episodes {first:.3f}, of the last {part:,} {last:.3f}")
+    if len(run.evaluations):
+        test = run.evaluations[run.evaluations["steps"] == run.evaluations["steps"].max()]
+        mean = np.average(test["mean"], weights=test["episodes"])
+        print(f"mean return of the last test's {test['episodes'].sum()} episodes {mean:.3f}")
+    print(f"written: {path}", flush=True)

@@ -2,17 +2,20 @@
 
 from dataclasses import replace
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import numpy as np
 
 from hpcqrl.evaluation import bootstrap_interval, film, play
 from hpcqrl.results.reader import read_run
 from hpcqrl.systems import SYSTEMS, configuration
 
 
-def evaluate(path: Path, env: str | None, episodes: int, seed: int, video: Path | None) -> None:
-    """Play the policy without exploration, print its mean return, and film an episode. Raises ValueError, OSError."""
+def evaluate(path: Path, env: str | None, episodes: int, seed: int, sample: bool, video: Path | None) -> None:
+    """Play the policy, print its mean return, and film an episode. Raises ValueError, OSError."""
     if episodes < 2:
         raise ValueError(f"episodes must be at least 2, not {episodes}")
     if seed < 0:
@@ -21,13 +24,19 @@ def evaluate(path: Path, env: str | None, episodes: int, seed: int, video: Path 
         raise ValueError(f"a video is an animated GIF, so its name must end in .gif, not {video}")
     system, config, parameters = trained(path, env)
     config = replace(config, seed=seed)
-    policy = system.policy(config, parameters)
+    draws = "random" in signature(system.policy).parameters  # of a policy that is a distribution
+    if sample and not draws:
+        raise ValueError(f"this policy draws no actions: {path} can only be evaluated without --sample")
+    policy = system.policy(config, parameters, *([np.random.default_rng(seed)] if sample else []))
+    filmed = None if video is None else system.environment(config, "rgb_array")  # before playing: it may not know how
     returns = play(system.environment(config), policy, episodes, seed)
     low, high = bootstrap_interval(returns, seed)
     mean = sum(returns) / len(returns)
     print(f"{config.env}: mean return of {len(returns)} episodes {mean:.3f}, 95% interval {low:.3f} to {high:.3f}")
-    if video is not None:
-        print(f"{film(system.environment(config, 'rgb_array'), policy, seed, video)} frames: {video}")
+    if draws and not sample:
+        print("actions: always the likeliest; --sample draws them, as training does")
+    if video is not None and filmed is not None:
+        print(f"{film(filmed, policy, seed, video)} frames: {video}")
 
 
 def export(path: Path, env: str | None, out: Path, circuit: bool, overwrite: bool) -> None:
@@ -49,5 +58,6 @@ def trained(path: Path, env: str | None) -> tuple[ModuleType, Any, dict[str, Any
     run = read_run(path)
     config = configuration(run.system, run.config, env, path)
     if not run.complete:
-        raise ValueError(f"{path} is not complete: it has no trained parameters yet")
+        more = f"; `hpcqrl resume {path}` goes on with it" if "checkpointed" in run.attributes else ""
+        raise ValueError(f"{path} is not complete: it has no trained parameters yet{more}")
     return import_module(SYSTEMS[run.system]), config if env is None else replace(config, env=env), run.parameters

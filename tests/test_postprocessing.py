@@ -89,6 +89,33 @@ def test_speedup_is_the_ratio_of_episodes_and_of_seconds_to_the_target(tmp_path,
     assert float(second["efficiency in time"]) == pytest.approx(0.75, abs=0.01)
 
 
+def test_asynchronous_agents_share_the_episodes_that_are_counted(tmp_path, capsys):
+    times = {1: None, 2: 0.5 * np.arange(1.0, 201.0)}
+    files = [write_run(tmp_path / f"{n}.h5", np.arange(200.0), agents=n, times=times[n]) for n in (1, 2)]
+    _, output, _ = call(speedup, capsys, *files, "--window", "1", "--target", "99", "--format", "csv")
+    first, second = rows(output)
+    assert float(first["episodes of each agent"]) == 100 and float(second["episodes of each agent"]) == 50
+    assert float(second["speed-up"]) == 2.0 and float(second["efficiency"]) == 1.0
+
+
+def test_a_copy_is_no_second_seed(tmp_path, capsys):
+    original, copy = write_run(tmp_path / "a.h5", [1.0, 2.0]), tmp_path / "b.h5"
+    copy.write_bytes((tmp_path / "a.h5").read_bytes())
+    status, output, errors = call(table, capsys, original, copy, "--format", "csv")
+    assert status == 0 and rows(output)[0]["seeds"] == "1" and "b.h5 is a copy of" in errors
+
+
+def test_seeds_that_have_no_time_in_common_are_drawn_apart_and_short_ones_named(tmp_path, capsys):
+    early = write_run(tmp_path / "early.h5", np.arange(50.0), seed=0, episodes=60)
+    late = write_run(tmp_path / "late.h5", np.arange(60.0), seed=1, times=100.0 + np.arange(60.0))
+    figure = tmp_path / "fig.png"
+    options = ("--window", "1", "--out", figure)
+    _, _, errors = call(curves, capsys, early, late, *options, "--x", "time")
+    assert "no time in common" in errors and figure.exists()
+    _, _, errors = call(curves, capsys, early, late, *options)
+    assert "drawn to 50 of 60 episodes, where its shortest run ends" in errors
+
+
 def test_the_target_is_by_default_what_one_agent_ends_with(tmp_path, capsys):
     one = write_run(tmp_path / "1.h5", np.linspace(0.0, 1.0, 100), "dist-qtrl", 1)
     two = write_run(tmp_path / "2.h5", np.repeat(np.linspace(0.0, 2.0, 100), 2), "dist-qtrl", 2)
@@ -205,7 +232,7 @@ def test_export_names_damaged_files_and_replaces_no_table_unasked(tmp_path, caps
     good, damaged, tables = write_run(tmp_path / "good.h5", [1.0]), tmp_path / "damaged.h5", tmp_path / "tables"
     damaged.write_bytes((tmp_path / "good.h5").read_bytes()[:3000])
     status, output, errors = call(export, capsys, damaged, good, "--csv", tables)
-    assert status == 0 and "damaged.h5" in errors and "1 runs written: 2 tables" in output
+    assert status == 0 and "damaged.h5" in errors and "1 run written: 2 tables" in output
     assert sorted(path.name for path in tables.iterdir()) == ["good-episodes.csv", "good-run.csv"], "no tests, no table"
     (tables / "good-run.csv").unlink()
     (tables / "good-episodes.csv").write_text("mine")

@@ -89,5 +89,9 @@ def test_what_cannot_be_lowered_is_named():
     refused(lambda a, w: gates.RX(a[0], wires=2), "RX acts on wire 2, but the circuit has wires 0 to 1")
     refused(lambda a, w: gates.CNOT(wires=(1, 1)), "acts twice|must be different")
     refused(lambda a, w: gates.RX(a[0], wires=0) if a[0] > 1 else gates.RY(a[0], wires=0), "depend on the values")
+    refused(lambda a, w: qml.RX(a[0], wires=0) if a[0] > 0 else None, "depend on the values")
+    refused(lambda a, w: qml.RX(max(a[0], 0.05), wires=0), "parameter of RX is not scale")
+    refused(lambda a, w: qml.RX(min(w[0], 4.0), wires=0), "parameter of RX is not scale")
+    refused(lambda a, w: qml.expval(qml.PauliY(0)), "must only apply gates")
     with pytest.raises(ValueError, match="1 to 28 qubits, not 0"):
         Circuit(lambda a, w: None, 0, 0, ())

@@ -145,7 +145,11 @@ def test_run_measures_agents_on_emulated_qpus_that_sleep(tmp_path):
     command = ("run", "dist-qtrl", *agents, "--qpu-latency", "40", "--episodes", "12", options)
     done = run(sys.executable, "tools/scaling.py", *command, "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"dist-qtrl-weak-40ms-{n}.h5" for n in (1, 2)]
+    assert sorted(path.name for path in tmp_path.glob("*.h5")) == [f"dist-qtrl-weak-40ms-{n}.h5" for n in (1, 2)]
+    other = run(sys.executable, "tools/scaling.py", *command[:-1], "--options=--layers 1", "--out", str(tmp_path))
+    assert other.returncode and other.stderr.count("was not made by this command") == 2, other.stderr
+    again = run(sys.executable, "tools/scaling.py", *command, "--out", str(tmp_path))
+    assert again.returncode == 0 and again.stdout.count("is there already") == 2, again.stdout
     found = scaling_points.point(read_run(tmp_path / "dist-qtrl-weak-40ms-2.h5"))
     assert found.steps <= 2 * 5 / 0.040 * 1.05, "an episode waits for one execution"
     assert scaling.HEADINGS[0] in done.stdout and "load before it" in done.stdout

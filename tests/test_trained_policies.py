@@ -86,6 +86,27 @@ def test_evaluate_plays_what_was_trained(files, tmp_path, system):
         assert Image.open(film).n_frames > 5
 
 
+@pytest.mark.parametrize("system", ["dist-qtrl", "qa3c"])
+def test_actions_are_the_likeliest_or_drawn_with_the_policys_probabilities(files, system):
+    module, config, parameters = parts(files / f"{system}.h5")
+    observation = np.array([0.1, -0.2, 0.03, 0.4], np.float32)
+    exported, _ = module.exported(config, parameters, False)
+    with torch.no_grad():
+        probabilities = torch.softmax(exported(torch.tensor(observation)[None])[0], 0).numpy()
+    assert module.policy(config, parameters)(observation) == probabilities.argmax()
+    draw = module.policy(config, parameters, np.random.default_rng(0))
+    drawn = np.bincount([draw(observation) for _ in range(4000)], minlength=2) / 4000
+    assert (np.abs(drawn - probabilities) < 5 * np.sqrt(probabilities * (1 - probabilities) / 4000)).all()
+    sampled, greedy = (hpcqrl("evaluate", str(files / f"{system}.h5"), *o) for o in (("--sample",), ()))
+    assert sampled.returncode == greedy.returncode == 0 and "always the likeliest" not in sampled.stdout
+    assert "actions: always the likeliest; --sample draws them" in greedy.stdout
+
+
+def test_what_draws_no_actions_has_nothing_to_sample(files):
+    done = hpcqrl("evaluate", str(files / "qdqn-dper.h5"), "--sample")
+    assert done.returncode == 2 and "draws no actions" in done.stderr
+
+
 def test_the_tests_while_training_can_be_drawn(files, tmp_path):
     tool = (sys.executable, "tools/curves.py", "--tests", "--out", str(tmp_path / "tests.png"))
     done = run(*tool, *(str(files / f"{system}.h5") for system in RUNS))

@@ -63,11 +63,33 @@ def mean_curve(
     for run in runs:
         mean, rows = moving_average(run, window)
         seeds.append((axis(run, x)[rows], mean))
-    start = max(places[0] for places, _ in seeds)
-    where = np.linspace(start, max(start, min(places[-1] for places, _ in seeds)), POINTS)
+    start, end = common_range([places for places, _ in seeds])
+    where = np.linspace(start, max(start, end), POINTS)
     means = np.array([np.interp(where, places, mean) for places, mean in seeds])
     low, high = interval(means, resamples=RESAMPLES)
     return where, means.mean(axis=0), low, high
+
+
+def common_range(places: Sequence[np.ndarray]) -> tuple[float, float]:
+    """From where to where all of them reach."""
+    return max(each[0] for each in places), min(each[-1] for each in places)
+
+
+def drawn_together(runs: Sequence[Run], window: int, x: Axis) -> list[list[Run]]:
+    """The runs that differ in seed alone, together; but each alone where no part of the axis is common to all."""
+    groups = []
+    for group in by_seed(runs):
+        places = [axis(run, x)[moving_average(run, window)[1]] for run in group]
+        (start, end), longest = common_range(places), max(each[-1] for each in places)
+        name = label(group[0], runs)
+        if len(group) > 1 and x != "episodes" and end <= start:
+            say("curves", f"note: {name}: its seeds have no {x} in common, and are drawn apart")
+            groups += [[run] for run in group]
+            continue
+        if end < 0.9 * longest:
+            say("curves", f"note: {name}: drawn to {end:,.4g} of {longest:,.4g} {x}, where its shortest run ends")
+        groups.append(group)
+    return groups
 
 
 def x_label(x: Axis, runs: Sequence[Run]) -> str:
@@ -87,7 +109,7 @@ def draw_line(axes: plt.Axes, group: Sequence[Run], name: str, colour: object, o
 
 def draw(runs: list[Run], options: Options) -> None:
     """Write the figure."""
-    groups = by_seed(runs)
+    groups = drawn_together(runs, options.window, options.x)
     figure, axes = plt.subplots(figsize=(8, 5 + 0.15 * len(groups)), layout="constrained")
     many = plt.get_cmap("turbo")(np.linspace(0, 1, len(groups)))
     for number, group in enumerate(groups):
@@ -125,6 +147,8 @@ def main() -> None:
         runs = [run for run in runs if len(run.evaluations)]
         if not runs:
             sys.exit("curves: no results file holds evaluations")
+    if options.out.is_dir():
+        sys.exit(f"curves: {options.out} is a folder; --out needs the name of a figure")
     try:
         if options.tests:
             draw_tests(runs, options.out)

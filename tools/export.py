@@ -90,7 +90,9 @@ def main() -> None:
                 for name, columns in tables(run).items()
             }
             for path in outputs:
-                if path in written or (path.exists() and not options.overwrite):
+                if path in written:
+                    raise ValueError(f"{source}, since another of these runs has its name; another folder for it")
+                if path.exists() and not options.overwrite:
                     raise ValueError(f"{source}, since {path} exists; another folder, or --overwrite")
         except ValueError as error:
             say("export", f"left out: {error}")
@@ -104,8 +106,9 @@ def main() -> None:
         written |= set(outputs)
         exported += 1
     if not exported:
-        sys.exit("export: no results file that can be used")
-    print(f"{exported} runs written: {len(written)} tables in {' and '.join(sorted({str(p.parent) for p in written}))}")
+        sys.exit("export: nothing was written")
+    folders = " and ".join(sorted({str(path.parent) for path in written}))
+    print(f"{exported} run{'s' * (exported > 1)} written: {len(written)} tables in {folders}")
 
 
 if __name__ == "__main__":

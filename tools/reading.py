@@ -1,5 +1,6 @@
 """Results files as the tools read them: many at once, and together those that differ in nothing but their seed."""
 
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ def read_runs(paths: Iterable[Path], tool: str, incomplete: bool = True) -> list
 
     incomplete: whether a run that goes on, or was cut off, is used for what it has. Ends the program if none is left.
     """
-    runs = []
+    runs: list[Run] = []
     for path in dict.fromkeys(paths):
         try:
             run = read_run(path)
@@ -32,12 +33,20 @@ def read_runs(paths: Iterable[Path], tool: str, incomplete: bool = True) -> list
                     f"{path} is not complete: {done(run):,.0f} of {length(run):,} {unit(run)} "
                     "(--incomplete takes it as it is)"
                 )
+            alike = [other for other in runs if (other.system, other.seed) == (run.system, run.seed)]
+            same = [other.path for other in alike if other.episodes.tobytes() == run.episodes.tobytes()]
+            if same:
+                raise ValueError(f"{path} is a copy of {same[0]}")
             runs.append(run)
         except ValueError as error:
             say(tool, f"left out: {error}")
     if not runs:
         sys.exit(f"{tool}: no results file that can be used")
     for run in runs:
+        if not run.complete:
+            say(tool, f"note: {run.path} is not complete: {done(run):,.0f} of {length(run):,} {unit(run)}")
+        if len({start["agents"] for start in json.loads(run.attributes.get("history", "[]"))}) > 1:
+            say(tool, f"note: {run.path} had other numbers of agents than {run.agents} before it was resumed")
         if len(run.episodes) > 1 and np.ptp(run.episodes["return"]) == 0.0:
             say(tool, f"note: all returns in {run.path} are {run.episodes['return'][0]:g}")
     systems = sorted({run.system for run in runs})

@@ -136,7 +136,7 @@ def _wait_for_one(running: dict[subprocess.Popen, Job]) -> None:
 
 
 def submit(jobs: Sequence[Job]) -> None:
-    """Give the runs that are not complete to Slurm, where they are not queued already."""
+    """Give the runs that are not complete to Slurm, where they are not queued already; ends if it does not take one."""
     for job in jobs:
         if job.state() == "complete":
             continue
@@ -153,7 +153,7 @@ def submit(jobs: Sequence[Job]) -> None:
         command = ["sbatch", f"--job-name={name}", f"--ntasks={job.ranks}", str(script), *job.options, *overwrite]
         print(shlex.join(command), flush=True)
         if subprocess.run(command, check=False).returncode:
-            say("reproduce", f"{job.path}: Slurm did not take the job")
+            sys.exit(f"reproduce: {job.path}: Slurm did not take the job")
 
 
 def main() -> None:

@@ -53,7 +53,16 @@ def run(
             root = () if system in SYNCHRONOUS else ("--root", "act")
             command = ["train", system, "--episodes", str(wanted), *qpu, *root, *STILL, *shlex.split(options)]
             load = os.getloadavg()[0]
-            if not _complete(path, number, wanted):
+            kept = path.with_suffix(".command")
+            made_by = shlex.join(["mpiexec", "-n", str(number), "hpcqrl", *command])
+            if path.exists() and (not kept.exists() or kept.read_text().strip() != made_by):
+                say("scaling", f"left out: {path} was not made by this command; another --out, or remove it: {made_by}")
+                continue
+            if _complete(path):
+                print(f"{path} is there already", flush=True)
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                kept.write_text(f"{made_by}\n")
                 launcher = [str(BIN / "mpiexec"), "-n", str(number), str(BIN / "hpcqrl")]
                 done = subprocess.run(
                     [*launcher, *command, "--out", str(path), "--overwrite"], stdout=subprocess.DEVNULL, check=False
@@ -75,12 +84,11 @@ def run(
     print(markdown(HEADINGS, rows), end="")
 
 
-def _complete(path: Path, agents: int, episodes: int) -> bool:
+def _complete(path: Path) -> bool:
     try:
-        run = read_run(path)
+        return read_run(path).complete
     except ValueError:
         return False
-    return run.complete and run.agents == agents and run.config["episodes"] == episodes
 
 
 HEADINGS = (

@@ -33,7 +33,7 @@ def point(run: Run) -> Point:
     """
     rows = run.episodes[np.argsort(run.episodes["time"], kind="stable")]
     if "waiting" not in (rows.dtype.names or ()):
-        raise ValueError(f"{run.path} is older than the column `waiting`")
+        raise ValueError(f"{run.path} lacks the column `waiting`: {run.system} has none, or the file is older")
     agents = [rows[rows["agent"] == agent] for agent in np.unique(rows["agent"])]
     begin, end = max(own["time"][0] for own in agents), min(own["time"][-1] for own in agents)
     if len(agents) < run.agents or end <= begin:

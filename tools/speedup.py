@@ -48,11 +48,13 @@ HEADINGS = (
 
 @dataclass(frozen=True)
 class Reached:
-    """When the mean over seeds, of runs of so many agents, reaches the target."""
+    """When the mean over seeds, of runs of so many agents, reaches the target; episodes: of each agent."""
 
     agents: int
+    sharing: int
+    """How many agents share the episodes that the curves count."""
     curves: Curves
-    episodes: int
+    episodes: float
     seconds: float
 
 
@@ -72,7 +74,11 @@ def reached(groups: Sequence[Sequence[Run]], target: float, window: int) -> list
             which, highest = ", ".join(str(run.path) for run in group), curves[1].mean(axis=0).max()
             say("speedup", f"left out: {which}: the target {target:.4g} is not reached, at most {highest:.4g}")
         else:
-            found.append(Reached(group[0].agents, curves, episodes, seconds_until(group, episodes)))
+            agents, first = group[0].agents, int(curves[0][0])
+            if episodes == first:
+                say("speedup", f"note: with {agents} agents the target is reached from the start, in the first window")
+            sharing = agents // per_agent(group[0])
+            found.append(Reached(agents, sharing, curves, episodes / sharing, seconds_until(group, episodes)))
     return found
 
 
@@ -82,8 +88,10 @@ def rows_of(found: Sequence[Reached], target: float) -> list[list[str]]:
     for each in found:
         more = each.agents / base.agents
         speedup, faster = base.episodes / each.episodes, base.seconds / each.seconds
-        sure = "-" if each is base else shown(*speedup_interval(base.curves, each.curves, target), 2)
-        by_episodes = [f"{each.episodes:,}", f"{speedup:.2f}", sure, f"{speedup / more:.2f}"]
+        less = each.sharing / base.sharing
+        low, high = speedup_interval(base.curves, each.curves, target)
+        sure = "-" if each is base else shown(less * low, less * high, 2)
+        by_episodes = [f"{each.episodes:,.0f}", f"{speedup:.2f}", sure, f"{speedup / more:.2f}"]
         by_time = [f"{each.seconds:,.1f}", f"{faster:.2f}", f"{faster / more:.2f}"]
         rows.append([str(each.agents), str(len(each.curves[1])), f"{target:.4g}", *by_episodes, *by_time])
     return rows
@@ -106,6 +114,10 @@ def main() -> None:
         target = default_target(groups, options.last) if options.target is None else options.target
         if any(options.window * per_agent(run) > len(run.episodes) for run in kind):
             say("speedup", f"note: {name}: some runs have fewer episodes than the window, {options.window}")
+        if options.target is None and any(2 * options.last * per_agent(run) > len(run.episodes) for run in groups[0]):
+            say(
+                "speedup", f"note: {name}: the target is the mean of the last {options.last} episodes, over half of all"
+            )
         found = reached(groups, target, options.window)
         if len(found) < 2:
             say("speedup", f"left out: {name}: no two numbers of agents reach the target {target:.4g}")

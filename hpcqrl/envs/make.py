@@ -41,6 +41,10 @@ def _registered(name: str, render_mode: str | None) -> gymnasium.Env:
     rendered: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}  # some take no such argument
     try:
         return gymnasium.make(name, disable_env_checker=True, **rendered)
+    except TypeError as error:
+        if not rendered:
+            raise
+        raise ValueError(f"{name} cannot be filmed: it takes no render_mode {render_mode!r}") from error
     except (gymnasium.error.Error, ImportError) as error:
         raise ValueError(f"no environment {name!r}: {error}") from error
 

@@ -34,7 +34,10 @@ def save(module: Exported, inputs: int, path: Path) -> None:
     partial = path.with_name(f".{path.stem}.{os.getpid()}.pt2")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        partial.touch()
         torch.export.save(program, partial)
         os.replace(partial, path)
+    except OSError as error:
+        raise OSError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         partial.unlink(missing_ok=True)

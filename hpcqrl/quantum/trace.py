@@ -62,17 +62,21 @@ class Parameter(NamedTuple):
 def trace(circuit: Circuit) -> list[Gate]:
     """The gates of a circuit, with a `Parameter` for each parameter.
 
-    The function runs three times on random numbers; where a parameter follows one of them along a straight line, that
-    is the one it takes. So any function works that PennyLane can run, its templates included.
-    Raises ValueError for a gate that the native kernels lack, and for a parameter that is no such line.
+    The function runs on random numbers; where a parameter follows one of them along a straight line, that is the one it
+    takes. So any function works that PennyLane can run, its templates included. Some of the numbers are negative, some
+    large: a gate or a parameter that depends on their sign or size is found.
+    Raises ValueError for it, for a gate that the native kernels lack, and for a parameter that is no such line.
     """
     random = np.random.default_rng(20240229)
-    values = random.uniform(0.1, 3.0, (3, circuit.n_angles + circuit.n_weights))
+    values = random.uniform(0.1, 3.0, (5, circuit.n_angles + circuit.n_weights))
+    values[3] *= -1.0
+    values[4] += 20.0
     runs = [_gates(circuit, row) for row in values]
     if len({tuple((gate.name, gate.wires) for gate in run) for run in runs}) != 1:
         raise ValueError("the circuit's gates depend on the values of its angles or weights; they must not")
     gates = []
-    for first, second, third in zip(*runs, strict=True):
+    for same in zip(*runs, strict=True):
+        first = same[0]
         wrong = [wire for wire in first.wires if not 0 <= wire < circuit.qubits]
         if wrong:
             raise ValueError(
@@ -80,7 +84,7 @@ def trace(circuit: Circuit) -> list[Gate]:
             )
         if len(set(first.wires)) < len(first.wires):
             raise ValueError(f"{first.name} acts twice on one wire: {first.wires}")
-        observed = np.array([first.parameters, second.parameters, third.parameters], dtype=np.float64)
+        observed = np.array([gate.parameters for gate in same], dtype=np.float64)
         gates.append(first._replace(parameters=tuple(_line(first.name, values, seen) for seen in observed.T)))
     return gates
 
@@ -88,17 +92,16 @@ def trace(circuit: Circuit) -> list[Gate]:
 def _line(gate: str, values: np.ndarray, seen: np.ndarray) -> Parameter:
     if np.ptp(seen) == 0.0:
         return Parameter(-1, 0.0, float(seen[0]))
-    steps = values[1:] - values[0]
-    slopes = (seen[1:] - seen[0])[:, None] / steps
-    error = np.abs(slopes[1] - slopes[0])
+    slopes = (seen[1:] - seen[0])[:, None] / (values[1:] - values[0])
+    error = np.ptp(slopes, axis=0)
     index = int(np.argmin(error))
     if error[index] > 1e-9 * (1.0 + abs(slopes[0, index])):
         raise ValueError(
             f"a parameter of {gate} is not scale * (one angle or weight) + offset; apply other functions, such as "
             "arctan, to the angles before the circuit"
         )
-    scale = float(np.round(slopes[:, index].mean(), 12))
-    return Parameter(index, scale, float(np.round(seen[0] - scale * values[0, index], 12)))
+    scale = slopes[:, index].mean()
+    return Parameter(index, float(np.round(scale, 12)), float(np.round(seen[0] - scale * values[0, index], 12)))
 
 
 def _gates(circuit: Circuit, values: np.ndarray) -> Sequence[Gate]:
@@ -113,7 +116,10 @@ def _gates(circuit: Circuit, values: np.ndarray) -> Sequence[Gate]:
     with pennylane.queuing.AnnotatedQueue() as queue:
         circuit.function(angles, weights)
     expanded: list[Gate] = []
-    for operation in pennylane.tape.QuantumScript.from_queue(queue).operations:
+    script = pennylane.tape.QuantumScript.from_queue(queue)
+    if script.measurements:
+        raise ValueError(f"the circuit measures {script.measurements[0]}; it must only apply gates: devices measure")
+    for operation in script.operations:
         _expand(operation, expanded)
     return expanded
 

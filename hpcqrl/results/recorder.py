@@ -54,7 +54,7 @@ class Recorder:
         self._finished = False
         self._checkpointed = resume and "checkpointed" in self._attributes
         if self.path.exists() and not (overwrite or resume):
-            raise FileExistsError(f"{self.path} exists; choose another --out, or pass --overwrite")
+            raise FileExistsError(f"{self.path} exists; choose another --out, or pass --overwrite{self._may_go_on()}")
         tables = {"episodes": np.empty(0, row_dtype(columns))} | dict(rows or {})
         self._rows = {name: table.size for name, table in tables.items()}  # of each table that the file has
         self._room = {name: 2 * table.size for name, table in tables.items()}
@@ -80,6 +80,13 @@ class Recorder:
             raise
         if any(self._room.values()):
             self._file = _open_in_place(self.path)
+
+    def _may_go_on(self) -> str:
+        try:
+            with h5py.File(self.path, "r", locking=False) as file:
+                return f"; `hpcqrl resume {self.path}` goes on with it" if "checkpointed" in file.attrs else ""
+        except OSError:
+            return ""  # no results file
 
     def _check_unchanged(self) -> None:
         """OSError if another run has written the file since its checkpoint was read: the lock came after that."""

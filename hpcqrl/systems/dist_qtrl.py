@@ -194,11 +194,15 @@ def environment(config: Config, render_mode: str | None = None) -> gymnasium.Env
     return gymnasium.wrappers.TimeLimit(env, config.max_steps)
 
 
-def policy(config: Config, parameters: dict[str, Floats]) -> Callable[[Floats], int]:
-    """The trained policy, greedy: observation to action."""
+def policy(
+    config: Config, parameters: dict[str, Floats], random: np.random.Generator | None = None
+) -> Callable[[Floats], int]:
+    """The trained policy: observation to action, the likeliest or, with random numbers, drawn as in training."""
     agent = Agent(config, 0)
     generated, _ = agent.model.generate(agent.model.layout.load(parameters))
     logits = agent.policy.acting(generated)
+    if random is not None:
+        return lambda observation: sample_softmax(logits(observation), random)
     return lambda observation: int(np.argmax(logits(observation)))
 
 

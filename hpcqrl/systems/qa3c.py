@@ -243,10 +243,14 @@ def environment(config: Config, render_mode: str | None = None) -> gymnasium.Env
     return make(config.env, actions, render_mode)
 
 
-def policy(config: Config, parameters: dict[str, Floats]) -> Callable[[Floats], int]:
-    """The trained policy, greedy: observation to action."""
+def policy(
+    config: Config, parameters: dict[str, Floats], random: np.random.Generator | None = None
+) -> Callable[[Floats], int]:
+    """The trained policy: observation to action, the likeliest or, with random numbers, drawn as in training."""
     model = Agent(config, 0).model
     logits = model.actor.acting(model.layout.load(parameters)[: model.actor.size])
+    if random is not None:
+        return lambda observation: sample_softmax(logits(observation), random)
     return lambda observation: int(np.argmax(logits(observation)))
 
 
