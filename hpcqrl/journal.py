@@ -89,7 +89,7 @@ class Journal:
         if self._recorder is not None:
             assert states is not None
             self._keep(rows, evaluations)
-            self._recorder.checkpoint(self._elapsed(), shared, [state for state in states if state])
+            self._recorder.checkpoint(self._elapsed(), shared, [state for state in states if state], ends)
             now = time.monotonic()
             self._due = now + max(self._every, _SHARE * (now - begin))
         self._agents.wish = False

@@ -30,7 +30,9 @@ def write_run(path, returns, system="qa3c", agents=1, seed=0, complete=True, len
     tested["episodes"], tested["mean"] = 10, tests
     attributes = dict.fromkeys(ATTRIBUTES, "none") | {"format": 2, "system": system, "config": json.dumps(config)}
     attributes |= {"seed": seed, "agents": agents, "root": "acts", "history": "[]", "checkpoint_every": 0.0}
-    attributes = {name: value for name, value in attributes.items() if name not in ("complete", "checkpointed")}
+    attributes = {
+        name: value for name, value in attributes.items() if name not in ("complete", "checkpointed", "interrupted")
+    }
     with Recorder(path, attributes, COLUMNS, overwrite=True) as recorder:
         recorder.append(rows)
         recorder.append(tested, "evaluations")

@@ -46,7 +46,7 @@ def test_a_file_says_what_it_holds(tmp_path):
     assert np.array_equal(run.episodes, rows(0, 5)) and run.parameters["part/weight"].tolist() == [0, 1, 2, 3]
     with h5py.File(path) as file:
         assert np.array_equal(file["episodes"], rows(0, 5)), "sorted in the file too"
-        assert {f"about:{name}" for name in ATTRIBUTES} - {"about:checkpointed"} <= set(file.attrs)
+        assert {f"about:{name}" for name in ATTRIBUTES} - {"about:checkpointed", "about:interrupted"} <= set(file.attrs)
         assert all("[" in file["episodes"].attrs[f"about:{column.name}"] for column in EPISODE)
         assert file["parameters/part/weight"].attrs["about"]
     assert os.listdir(path.parent) == ["run.h5"]

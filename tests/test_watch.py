@@ -94,7 +94,8 @@ while True:
 def test_a_file_that_is_added_to_and_replaced_all_the_time_can_be_read_at_any_moment(tmp_path):
     out, read = tmp_path / "run.h5", runpy.run_path(str(ROOT / "tools/watch.py"))["read"]
     attributes = dict.fromkeys(ATTRIBUTES, "none") | {"format": 1, "config": "{}", "seed": 0, "agents": 1}
-    attributes = {name: value for name, value in attributes.items() if name not in ("complete", "checkpointed")}
+    absent = ("complete", "checkpointed", "interrupted")
+    attributes = {name: value for name, value in attributes.items() if name not in absent}
     process = start(sys.executable, "-c", WRITER, str(out), json.dumps(attributes))
     while not out.exists():
         time.sleep(0.05)
@@ -108,6 +109,16 @@ def test_a_file_that_is_added_to_and_replaced_all_the_time_can_be_read_at_any_mo
     os.killpg(process.pid, signal.SIGKILL)
     finish(process)
     assert len(sizes) > 2 and sizes <= {0, 1, 11, 5011, 5012, 5022, 25022}, sizes
+
+
+def test_a_run_that_was_told_to_end_is_not_called_dead(tmp_path):
+    out = tmp_path / "run.h5"
+    process = start(str(BIN / "hpcqrl"), *TRAIN, "--episodes", "1000000", "--out", str(out))
+    wait_for_rows(out, process)
+    process.send_signal(signal.SIGUSR1)
+    assert finish(process).returncode == 75
+    os.utime(out, (time.time() - 3600,) * 2)
+    assert "interrupted, as it was told to: `hpcqrl resume" in shown(out)
 
 
 @pytest.mark.parametrize("what", ["missing", "text", "foreign", "folder"])

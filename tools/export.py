@@ -100,7 +100,12 @@ def main() -> None:
         for path, (write, columns) in outputs.items():
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                write(path, columns)
+                partial = path.with_name(f".{path.name}.partial")
+                try:
+                    write(partial, columns)
+                    partial.replace(path)
+                finally:
+                    partial.unlink(missing_ok=True)
             except OSError as error:
                 sys.exit(f"export: cannot write {path}: {error}")
         written |= set(outputs)

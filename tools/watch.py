@@ -55,6 +55,8 @@ def verdict(run: Run, silent: float) -> Text:
     """Whether the run is complete, goes on, or seems to be dead; silent: seconds since its file was last written to."""
     if run.complete:
         return Text("complete", "bold green")
+    if "interrupted" in run.attributes:
+        return Text(f"interrupted, as it was told to: `hpcqrl resume {run.path}` goes on from its checkpoint", "bold")
     gaps = np.diff(np.sort(run.episodes["time"]), prepend=0.0)[-WINDOW:]
     if silent <= (max(PATIENCE, 5 * gaps.max()) if len(gaps) else STARTING):
         return Text("running" if len(gaps) else "starting", "bold green")

@@ -112,11 +112,18 @@ class Recorder:
             add_rows(self._file, new, table)
         self._rows[table] = end
 
-    def checkpoint(self, elapsed: float, common: Mapping[str, Any], agents: Sequence[Mapping[str, Any]]) -> None:
-        """Put a checkpoint, as of now, in the place of the last one; it is on disk when this returns."""
+    def checkpoint(
+        self, elapsed: float, common: Mapping[str, Any], agents: Sequence[Mapping[str, Any]], last: bool = False
+    ) -> None:
+        """Put a checkpoint, as of now, in the place of the last one; it is on disk when this returns.
+
+        last: the run was told to end, and does so.
+        """
         tables = self._tables()
         self.close()
         self._attributes["checkpointed"] = time.time()
+        if last:
+            self._attributes["interrupted"] = True
         self._room = {name: max(_FIRST_ROOM, 2 * rows.size) for name, rows in tables.items()}
         self._write(tables, checkpoint=(elapsed, common, agents))
         self._checkpointed = True

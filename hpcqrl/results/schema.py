@@ -65,6 +65,7 @@ ATTRIBUTES = {
     "history": "JSON: for each start or resumption its UTC time, the agents, and the episodes that the file then had",
     "checkpoint_every": "seconds between checkpoints; 0: only when the run is interrupted",
     "checkpointed": "time of the last checkpoint, in seconds since 1970; absent if there is none",
+    "interrupted": "there where the run was told to end, left the checkpoint, and has not gone on since",
     "job": "number of the Slurm job that has last written it; empty outside Slurm",
     "hpcqrl": "version of this package",
     "torch": "version of torch",
