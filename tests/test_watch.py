@@ -61,8 +61,10 @@ def test_a_run_that_goes_on_and_then_is_killed(tmp_path):
 
 def test_on_a_terminal_it_follows_a_run_to_its_end(tmp_path):
     out = tmp_path / "run.h5"
-    process = start(str(BIN / "hpcqrl"), *TRAIN, "--episodes", "400", "--out", str(out), ranks=2)
-    wait_for_rows(out, process)
+    process = start(str(BIN / "hpcqrl"), *TRAIN, "--episodes", "4000", "--out", str(out), ranks=2)  # some 10 s
+    while not out.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
     terminal, of_watch = pty.openpty()
     environment = clean_environment(TERM="xterm", COLUMNS="120")
     watch = subprocess.Popen([*WATCH, str(out), "--interval", "0.2"], stdout=of_watch, env=environment, cwd=ROOT)
@@ -74,7 +76,7 @@ def test_on_a_terminal_it_follows_a_run_to_its_end(tmp_path):
     except OSError:  # how Linux says that the other end is closed
         pass
     assert watch.wait(timeout=10) == 0 and finish(process).returncode == 0
-    assert b"running" in text and b"complete" in text.split(b"running")[-1] and b"  400, " in text
+    assert b"running" in text and b"complete" in text.split(b"running")[-1] and b"  4,000, " in text
     before = out.read_bytes()
     assert "complete" in shown(out) and out.read_bytes() == before
 
