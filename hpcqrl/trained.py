@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from importlib import import_module
-from inspect import signature
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,8 +23,7 @@ def evaluate(path: Path, env: str | None, episodes: int, seed: int, sample: bool
         raise ValueError(f"a video is an animated GIF, so its name must end in .gif, not {video}")
     system, config, parameters = trained(path, env)
     config = replace(config, seed=seed)
-    draws = "random" in signature(system.policy).parameters  # of a policy that is a distribution
-    if sample and not draws:
+    if sample and not system.STOCHASTIC:
         raise ValueError(f"this policy draws no actions: {path} can only be evaluated without --sample")
     policy = system.policy(config, parameters, *([np.random.default_rng(seed)] if sample else []))
     filmed = None if video is None else system.environment(config, "rgb_array")  # before playing: it may not know how
@@ -33,7 +31,7 @@ def evaluate(path: Path, env: str | None, episodes: int, seed: int, sample: bool
     low, high = bootstrap_interval(returns, seed)
     mean = sum(returns) / len(returns)
     print(f"{config.env}: mean return of {len(returns)} episodes {mean:.3f}, 95% interval {low:.3f} to {high:.3f}")
-    if draws and not sample:
+    if system.STOCHASTIC and not sample:
         print("actions: always the likeliest; --sample draws them, as training does")
     if video is not None and filmed is not None:
         print(f"{film(filmed, policy, seed, video)} frames: {video}")

@@ -47,8 +47,10 @@ train() {
         wait $pid
         status=$?
     done
-    wait $pid # the signal may have come just as it ended: bash keeps its status
-    status=$?
+    if [ $status = 138 ]; then # 128 + SIGUSR1: the signal came just as the run ended
+        wait $pid
+        status=$?
+    fi
     if [ $status = 0 ] && [ "$(state "$out")" = checkpoint ]; then status=$interrupted; fi
     if [ $status = $interrupted ]; then
         echo "job $SLURM_JOB_ID was interrupted; it is queued again, to go on from the checkpoint in $out"

@@ -174,6 +174,11 @@ def test_what_is_to_be_replaced_stays_until_there_is_something_in_its_place(tmp_
         assert len(read_run(path).episodes) == 0
         raise ZeroDivisionError
     assert os.listdir(tmp_path) == ["run.h5"] and read_run(path).complete
+    (tmp_path / ".new.h5.replaced").write_text("set aside by a run that was killed, of a file that is gone")
+    with pytest.raises(ZeroDivisionError), Recorder(tmp_path / "new.h5", FACTS, EPISODE):
+        raise ZeroDivisionError
+    assert not (tmp_path / "new.h5").exists()
+    (tmp_path / ".new.h5.replaced").unlink()
     with Recorder(path, FACTS, EPISODE, overwrite=True) as recorder:
         recorder.append(rows(0, 1))
     assert os.listdir(tmp_path) == ["run.h5"] and len(read_run(path).episodes) == 1

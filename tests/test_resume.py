@@ -256,45 +256,6 @@ def test_a_run_killed_before_its_first_checkpoint_starts_again(tmp_path):
     same(read_run(whole), read_run(cut))
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 900 kB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=900k", "tmpfs", folder]).returncode:
-        pytest.skip("needs to mount a small disk")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
-
-
-def test_a_full_disk_ends_the_run_with_one_error_and_what_was_good_stays_good(small_disk):
-    out = small_disk / "run.h5"
-    done = hpcqrl(*command("qa3c", out, "--model", "classical", "--episodes", "1000000"), ranks=2)
-    assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert done.stderr.count(f"cannot write {out}: No space left on device") == 1
-    assert [path.name for path in small_disk.iterdir()] == ["run.h5"]
-    episodes = read_run(out).episodes
-    assert episodes.size and np.unique(episodes["episode"]).size == episodes.size
-    with h5py.File(out) as file:
-        assert len(file["checkpoint/agents"]) == 2
-    subprocess.run(["mount", "-o", "remount,size=9m", small_disk], check=True)
-    process = begun(out, "resume", str(out), ranks=2)
-    time.sleep(1.0)
-    process.send_signal(signal.SIGUSR1)
-    assert finish(process).returncode == INTERRUPTED and read_run(out).episodes.size >= episodes.size // 2
-
-
-def test_a_folder_that_cannot_be_written_is_said_before_training(small_disk):
-    out = small_disk / "run.h5"
-    interrupted(out)
-    content = out.read_bytes()
-    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
-    for arguments in (("resume", str(out)), command("qa3c", small_disk / "new.h5")):
-        done = hpcqrl(*arguments, ranks=2)
-        assert done.returncode == 2 and done.stderr.count("Read-only file system") == 1, done.stderr
-    assert out.read_bytes() == content
-
-
 def test_an_environment_of_ones_own_must_be_named_again(tmp_path):
     """A file may come from anybody, and importing the module that it names would run code."""
     out = tmp_path / "run.h5"

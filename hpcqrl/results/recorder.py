@@ -63,16 +63,14 @@ class Recorder:
             self._lock = _lock(self._lock_path)
         except OSError as error:
             raise OSError(f"cannot write {self.path}: {error.strerror or error}") from error
-        self._replaced = self.path.with_name(f".{self.path.name}.replaced")
+        self._replaced: Path | None = None  # what this run replaces, until it has something to show
         try:
             for left in self.path.parent.glob(f".{glob.escape(self.path.name)}.*.partial"):
                 left.unlink()  # of a run that was killed while it wrote; none goes on: the lock is ours
             if resume:
                 self._check_unchanged()
             if self.path.exists() and not self._checkpointed:
-                self._replaced.unlink(missing_ok=True)
-                with suppress(OSError):  # some file systems have no links
-                    os.link(self.path, self._replaced)
+                self._set_aside()
             self._write(tables)
         except BaseException:
             self._put_back()
@@ -158,10 +156,19 @@ class Recorder:
                 self._put_back()
         self._unlock()
 
+    def _set_aside(self) -> None:
+        """Keep the file that is there under another name, too, where the file system has links."""
+        aside = self.path.with_name(f".{self.path.name}.replaced")
+        aside.unlink(missing_ok=True)  # of a run that was killed
+        with suppress(OSError):
+            os.link(self.path, aside)
+            self._replaced = aside
+
     def _put_back(self) -> None:
         """Have again the file that this run was to replace, if it has nothing to show."""
-        with suppress(FileNotFoundError):
+        if self._replaced is not None:
             os.replace(self._replaced, self.path)
+            self._replaced = None
 
     def _unlock(self) -> None:
         self._lock_path.unlink(missing_ok=True)
@@ -208,8 +215,10 @@ class Recorder:
                 os.fsync(written.fileno())
             os.replace(partial, self.path)
             _force_to_disk(self.path.parent)
-            if complete or checkpoint is not None or any(rows.size for rows in tables.values()):
+            shows = complete or checkpoint is not None or any(rows.size for rows in tables.values())
+            if shows and self._replaced is not None:
                 self._replaced.unlink(missing_ok=True)
+                self._replaced = None
         except OSError as error:
             raise OSError(f"cannot write {self.path}: {error.strerror or error}") from error
         finally:

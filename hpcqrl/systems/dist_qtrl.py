@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl d
 Floats = NDArray[np.floating]
 
 EXTRA_COLUMNS = ("waiting",)  # of an episode's record, beyond those of every system
+STOCHASTIC = True  # its policy is a distribution, from which actions can be drawn
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ Floats = NDArray[np.floating]
 Parts = dict[str, Tensor]
 
 EXTRA_COLUMNS = ("loss", "qtdnn_loss", "qtdnn_error")  # of an episode's record, beyond those of every system
+STOCHASTIC = False  # its policy gives one action
 
 
 @dataclass(frozen=True)

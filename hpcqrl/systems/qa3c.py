@@ -34,6 +34,7 @@ Floats = NDArray[np.floating]
 
 # Of an episode's record, beyond those of every system.
 EXTRA_COLUMNS = ("staleness", "loss", "waiting", "last_push", "refused")
+STOCHASTIC = True  # its policy is a distribution, from which actions can be drawn
 
 
 @dataclass(frozen=True)

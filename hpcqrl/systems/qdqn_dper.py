@@ -32,6 +32,7 @@ Floats = NDArray[np.floating]
 
 # Of an episode's record, beyond those of every system.
 EXTRA_COLUMNS = ("staleness", "loss", "waiting", "last_push", "refused", "epsilon")
+STOCHASTIC = False  # its policy takes the action of the highest value
 
 
 @dataclass(frozen=True)
