@@ -90,6 +90,8 @@ def _run(
     system = import_module(SYSTEMS[name])
     with ExitStack() as cleanup:
         if config.qpu == "native" and _has_circuit(config):
+            with agents.together():
+                system.environment(config).close()  # a wrong one is named before anyone waits for kernels
             compile_kernels(agents)
         with agents.together():
             agent = system.Agent(config, agents.rank)

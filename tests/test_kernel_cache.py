@@ -1,10 +1,11 @@
-"""Compiled kernels are kept where nobody else can put any."""
+"""Compiled kernels are kept where nobody else can put any, and made when all else is known to be right."""
 
 import os
 import tempfile
 from pathlib import Path
 
 import pytest
+from launch import hpcqrl
 
 from hpcqrl.quantum import jit
 
@@ -18,3 +19,9 @@ def test_a_folder_that_others_may_write_to_is_not_used(tmp_path, monkeypatch, mo
     known.chmod(mode)
     folder = Path(jit._cache_folder())
     assert (folder.parent == known) == trusted and folder.is_relative_to(tmp_path)
+
+
+def test_a_wrong_environment_is_named_before_kernels_are_compiled(tmp_path):
+    done = hpcqrl("train", "qa3c", "--env", "CartPole-v9", ranks=2, XDG_CACHE_HOME=str(tmp_path))
+    assert done.returncode == 2 and done.stderr.count("CartPole-v9") == 1, done.stderr
+    assert "compiling" not in done.stdout and not list(tmp_path.glob("**/*.nbc"))

@@ -167,15 +167,15 @@ def _fit(name: str, points: Sequence[Point], cores: float) -> Model | None:
 def _report(name: str, points: Sequence[Point], held_out: set[int], model: Model | None, cores: float) -> str:
     rows, errors = [], []
     for p in points:
-        base = next(other for other in points if other.latency == p.latency)
-        efficiency = p.steps / base.steps * base.agents / p.agents
+        base, *others = (other for other in points if other.latency == p.latency)
+        efficiency = f"{p.steps / base.steps * base.agents / p.agents:.3f}" if others else "-"
         predicted = ["-", "-", "-"]
         if model is not None:
             value = float(model.steps_per_second([p.agents], 1e-3 * p.latency, cores)[0])
             error = value / p.steps - 1.0
             predicted = [f"{value:,.1f}", f"{error:+.1%}", "held out" if p.agents in held_out else "fitted"]
             errors += [abs(error)] * (p.agents in held_out)
-        rows.append([*_row(p), f"{efficiency:.3f}", *predicted])
+        rows.append([*_row(p), efficiency, *predicted])
     text = f"{name}\n\n" + markdown((*HEADINGS, "efficiency", "model", "error", "point"), rows)
     if model is None:
         return text
