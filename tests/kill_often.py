@@ -23,52 +23,65 @@ from launch import BIN, finish, start, worker_pids
 from hpcqrl.results.reader import read_run
 
 WRITING = ".*.partial"  # the name of a file that is being written, until it takes the place of the old
+ENDLESS = "100000000"
 OPTIONS = {
-    "dist-qtrl": ("--hidden", "2", "--layers", "1", "--max-steps", "20"),
-    "qa3c": (),
-    "qdqn-dper": ("--epsilon-end", "0.3"),
+    "dist-qtrl": ("--hidden", "2", "--layers", "1", "--max-steps", "20", "--episodes", ENDLESS),
+    "qa3c": ("--episodes", ENDLESS),
+    "qdqn-dper": ("--epsilon-end", "0.3", "--episodes", ENDLESS),
+    "hdqnn-td3": (
+        *("--qubits", "3", "--layers", "2", "--hidden", "8", "--qtdnn-hidden", "16", "--batch", "16"),
+        *("--random-steps", "150", "--replay", "2000", "--steps", ENDLESS),
+    ),
 }
 
 
 def main(kills: int = 200, system: str = "qa3c", ranks: int = 4, seed: int = 0) -> None:
     """kills: how many; system and ranks: of the run; seed: of the moments and victims."""
-    chance = random.Random(seed)  # noqa: S311
-    out = Path(tempfile.mkdtemp()) / "run.h5"
-    train = ("train", system, *OPTIONS[system], "--episodes", "100000000", "--checkpoint-every", "0.2")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("kill_often: told to end"))
+    with tempfile.TemporaryDirectory() as folder:
+        repeat(Path(folder) / "run.h5", kills, system, ranks, random.Random(seed))  # noqa: S311
+
+
+def repeat(out: Path, kills: int, system: str, ranks: int, chance: random.Random) -> None:
+    """Kill and resume so often, and print what was seen; nothing is left running."""
+    train = ("train", system, *OPTIONS[system], "--checkpoint-every", "0.2")
     process = start(str(BIN / "hpcqrl"), *train, "--out", str(out), ranks=ranks)
     lost, victims, before_first = [], dict.fromkeys(range(ranks), 0), 0
     cut_off = 0
-    for kill in range(kills):
+    try:
+        for kill in range(kills):
+            wait_for_rows(process, out)
+            time.sleep(chance.uniform(0.0, 1.5))
+            pids = sorted(worker_pids(process.pid))
+            check(len(pids) == ranks, f"{len(pids)} ranks run: {process.poll()}")
+            victim = chance.randrange(ranks)
+            acknowledged = state(out)[0]
+            if kill % 4 == 3:
+                victim = 0
+                while process.poll() is None and not list(out.parent.glob(WRITING)):
+                    pass
+            os.kill(pids[victim], signal.SIGKILL)
+            killed = time.time()
+            done = finish(process, 20)
+            cut_off += bool(list(out.parent.glob(WRITING)))
+            check(done.returncode != 0 and "Traceback" not in done.stderr, done.stderr)
+            victims[victim] += 1
+            run = read_run(out)
+            check(not run.complete, "it is complete")
+            check(np.unique(run.episodes["episode"]).size == len(run.episodes), "an episode is twice")
+            check(state(out)[0] >= acknowledged, "a checkpoint was lost")
+            before_first += acknowledged == 0.0
+            lost.append(killed - out.stat().st_mtime)
+            check(lost[-1] < 2.0, f"{lost[-1]:.2f} s are gone")
+            process = start(str(BIN / "hpcqrl"), "resume", str(out), ranks=ranks)
+            if sys.stdout.isatty() or kill % 20 == 19:
+                print(f"{kill + 1} kills, {len(run.episodes):,} episodes, lost at most {max(lost):.2f} s", flush=True)
         wait_for_rows(process, out)
-        time.sleep(chance.uniform(0.0, 1.5))
-        pids = sorted(worker_pids(process.pid))
-        check(len(pids) == ranks, f"{len(pids)} ranks run: {process.poll()}")
-        victim = chance.randrange(ranks)
-        acknowledged = state(out)[0]
-        for partial in out.parent.glob(WRITING):
-            partial.unlink()
-        if kill % 4 == 3:
-            victim = 0
-            while process.poll() is None and not list(out.parent.glob(WRITING)):
-                pass
-        os.kill(pids[victim], signal.SIGKILL)
-        killed = time.time()
-        done = finish(process, 20)
-        cut_off += bool(list(out.parent.glob(WRITING)))
-        check(done.returncode != 0 and "Traceback" not in done.stderr, done.stderr)
-        victims[victim] += 1
-        run = read_run(out)
-        check(not run.complete and np.unique(run.episodes["episode"]).size == len(run.episodes), "an episode is twice")
-        check(state(out)[0] >= acknowledged, "a checkpoint was lost")
-        before_first += acknowledged == 0.0
-        lost.append(killed - out.stat().st_mtime)
-        check(lost[-1] < 2.0, f"{lost[-1]:.2f} s are gone")
-        process = start(str(BIN / "hpcqrl"), "resume", str(out), ranks=ranks)
-        if sys.stdout.isatty() or kill % 20 == 19:
-            print(f"{kill + 1} kills, {len(run.episodes):,} episodes, lost at most {max(lost):.2f} s", flush=True)
-    wait_for_rows(process, out)
-    process.send_signal(signal.SIGUSR1)
-    check(finish(process).returncode == 75, "the last does not end with a checkpoint")
+        process.send_signal(signal.SIGUSR1)
+        check(finish(process).returncode == 75, "the last does not end with a checkpoint")
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
     print(
         f"{system}, {ranks} ranks: {kills} kills (by rank {victims}), each resumed, {before_first} before the first "
         f"checkpoint, {cut_off} in the midst of writing one; "
