@@ -19,6 +19,7 @@ import crossing
 import curves
 import export
 import intervals
+import reading
 import speedup
 import table
 
@@ -103,6 +104,48 @@ def test_a_copy_is_no_second_seed(tmp_path, capsys):
     copy.write_bytes((tmp_path / "a.h5").read_bytes())
     status, output, errors = call(table, capsys, original, copy, "--format", "csv")
     assert status == 0 and rows(output)[0]["seeds"] == "1" and "b.h5 is a copy of" in errors
+
+
+def test_a_seed_that_was_run_again_is_no_other_seed_where_it_must_be_the_same_and_is_said_elsewhere(tmp_path, capsys):
+    for system, seeds, words in (("dist-qtrl", "1", "the same run made again"), ("qa3c", "2", "has the seed of")):
+        files = [
+            write_run(tmp_path / f"{system}{n}.h5", [1.0, 2.0], system, times=[n + 1.0, n + 2.0]) for n in range(2)
+        ]
+        status, output, errors = call(table, capsys, *files, "--format", "csv")
+        assert status == 0 and rows(output)[0]["seeds"] == seeds and words in errors, errors
+
+
+def test_returns_that_are_not_finite_are_said_and_spoil_only_their_windows(tmp_path, capsys):
+    returns = np.arange(50.0)
+    returns[20], returns[21] = np.nan, np.inf
+    path = write_run(tmp_path / "x.h5", returns)
+    mean, last = reading.moving_average(read_run(path), 4)
+    expected = [returns[row - 3 : row + 1].mean() if not 20 <= row <= 24 else np.nan for row in last]
+    assert np.allclose(mean, expected, equal_nan=True) and np.isfinite(mean).sum() == 42
+    _, _, errors = call(curves, capsys, path, "--window", "4", "--out", tmp_path / "fig")
+    assert "2 of 50 returns" in errors and (tmp_path / "fig.png").exists()
+
+
+def test_the_default_target_is_drawn_with_the_seeds_that_it_is_the_mean_of():
+    """Each of two seeds ends where it ends: no draw of them misses its own end."""
+    where = np.arange(1, 11)
+    curves_of_one = where, np.array([np.linspace(0.0, end, 10) for end in (1.0, 0.5)])
+    more = where, np.array([np.where(where >= 2, 1.0, 0.0)] * 2)
+    assert crossing.speedup_interval(curves_of_one, more, 0.75)[1] == np.inf
+    assert crossing.speedup_interval(curves_of_one, more, 0.75, [1.0, 0.5]) == (5, 5)
+
+
+def test_csv_of_several_kinds_is_one_table_of_plain_numbers(tmp_path, capsys):
+    files = []
+    for layers in (3, 7):
+        for agents in (1, 2):
+            returns = np.repeat(np.linspace(0.0, agents, 4000), agents)
+            path = tmp_path / f"{layers}-{agents}.h5"
+            files.append(write_run(path, returns, "dist-qtrl", agents, layers=layers))
+    status, output, _ = call(speedup, capsys, *files, "--window", "1", "--last", "1", "--format", "csv")
+    found = rows(output)
+    assert status == 0 and [row["runs"] for row in found] == [f"dist-qtrl, layers {n}" for n in (3, 3, 7, 7)]
+    assert [float(row["episodes of each agent"]) for row in found] == [4000, 2001, 4000, 2001]
 
 
 def test_seeds_that_have_no_time_in_common_are_drawn_apart_and_short_ones_named(tmp_path, capsys):

@@ -35,9 +35,14 @@ def jobs_of(name, folder, **options):
     return reproduce.jobs_of(paper_of(name), reproduce.Options(name, **options), folder)
 
 
-def write(job, returns, **more):
-    config = {job.unit: job.length, "env": job.experiment.name.split(",")[0]} | more
-    return write_run(job.path, returns, job.system, job.ranks, job.seed, **config)
+def config_of(job):
+    options = job.experiment.options
+    names = (name.removeprefix("--").replace("-", "_") for name in options[::2])
+    return {job.unit: job.length} | dict(zip(names, options[1::2], strict=True))
+
+
+def write(job, returns, agents=None, **more):
+    return write_run(job.path, returns, job.system, agents or job.ranks, job.seed, **config_of(job) | more)
 
 
 @pytest.mark.parametrize("name", PAPERS)
@@ -116,7 +121,7 @@ def test_a_paper_that_counts_steps_is_scored_by_its_tests(tmp_path):
         assert (job.length, job.unit) == (30_000, "steps") and "--steps 30000" in " ".join(job.options)
         tests = [-1000.0] * 26 + [levels[block][job.seed] + change for change in (-8.0, 8.0, -4.0, 4.0)]
         more = {"test_every": 1000, "length": 200, "system": "hdqnn-td3"} | settings
-        path = write_run(job.path, [-500.0] * 149, agents=1, seed=job.seed, tests=tests, steps=30_000, **more)
+        path = write_run(job.path, [-500.0] * 149, agents=1, seed=job.seed, tests=tests, **config_of(job) | more)
         assert job.state() == "complete" and job.estimate(1.0) == 0.0
         runs.setdefault(job.experiment.name, []).append(read_run(path))
     scores = {row[0]: row[2:5] for row in report_tables.scores_table(paper, paper.parts[4], runs).rows}
@@ -158,9 +163,45 @@ def test_complete_runs_are_left_alone_and_others_resumed_or_begun(tmp_path):
     assert [job.state() for job in (complete, partial, begun, none)] == ["complete", "checkpoint", "begun", "missing"]
     assert partial.command() == ["mpiexec", "-n", "2", "hpcqrl", "resume", str(partial.path)]
     assert begun.command()[-1] == "--overwrite" and "--overwrite" not in none.command()
-    with pytest.raises(ValueError, match="is another run"):
+    with pytest.raises(ValueError, match="is another run: episodes 50, not 100"):
+        other.state()
+    write(other, np.ones(100), env="Other-v9")
+    with pytest.raises(ValueError, match="env Other-v9, not"):
+        other.state()
+    other.path.write_text("of a newer version, or damaged")
+    with pytest.raises(ValueError, match="cannot be read"):
         other.state()
     assert partial.estimate(10.0) == pytest.approx(5.0) and begun.estimate(10.0) == pytest.approx(10.0)
+
+
+def test_a_report_takes_runs_with_as_many_agents_as_slurm_gave_them(tmp_path, capsys):
+    for job in jobs_of("qa3c", tmp_path / "qa3c-x0.001", scale=0.001, slurm=True, only=("Acrobot",)):
+        assert job.ranks == 80
+        write(job, np.arange(100.0))
+    options = ("qa3c", "--scale", "0.001", "--only", "Acrobot", "--out", tmp_path)
+    status, _, errors = call(reproduce, capsys, *options, "--report")
+    assert status == 0 and not errors
+    page = (tmp_path / "qa3c-x0.001" / "report" / "report.md").read_text()
+    assert page.count("mpiexec -n 80 hpcqrl train qa3c --env Acrobot-v1") == 2
+    (tmp_path / "qa3c-x0.001" / "other").write_text("")
+    status, _, errors = call(reproduce, capsys, *options, "--report", "--agents", "8")
+    assert "ranks 80, not 8" in errors
+    (tmp_path / "file").write_text("")
+    (tmp_path / "qa3c-x0.001" / "report").rename(tmp_path / "before")
+    (tmp_path / "qa3c-x0.001" / "report").write_text("in the way")
+    status, _, errors = call(reproduce, capsys, *options, "--report")
+    assert status and "cannot write the report" in errors
+
+
+def test_a_figure_of_a_single_point_has_it(tmp_path):
+    (job,) = jobs_of("qa3c", tmp_path, scale=1e-5, only=("Acrobot, quantum",), agents=1)
+    runs = {job.experiment.name: [read_run(write(job, [5.0]))]}
+    figure = next(part for part in paper_of("qa3c").parts if isinstance(part, Curves))
+    report.draw(paper_of("qa3c"), figure, runs, tmp_path / "with.png")
+    report.draw(paper_of("qa3c"), figure, {}, tmp_path / "without.png")
+    colours = [matplotlib.image.imread(tmp_path / f"{name}.png")[..., :3] for name in ("with", "without")]
+    blue = [((abs(image - np.array([0x1F, 0x77, 0xB4]) / 255)).max(axis=-1) < 0.02).sum() for image in colours]
+    assert blue[0] > blue[1] + 20, "of the marker, beside the legend's"
 
 
 RECORDED = """#!/bin/sh

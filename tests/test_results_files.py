@@ -191,3 +191,22 @@ def test_files_of_others_are_named(tmp_path):
     for name, reason in (("none.h5", "cannot be read"), ("text.h5", "cannot be read"), ("foreign.h5", "not one of")):
         with pytest.raises(ValueError, match=rf"{name.replace('.', '[.]')}.*{reason}"):
             read_run(tmp_path / name)
+
+
+@pytest.mark.parametrize("damage", ["a plain array", "a group", "a column less", "format", "config", "seed"])
+def test_a_file_with_parts_of_another_kind_is_named(tmp_path, damage):
+    path = tmp_path / "run.h5"
+    with Recorder(path, FACTS, EPISODE) as recorder:
+        recorder.append(rows(0, 3))
+    with h5py.File(path, "r+") as file:
+        if damage in ("format", "config", "seed"):
+            file.attrs[damage] = "{abc"
+        else:
+            episodes = file["episodes"][:]
+            del file["episodes"]
+            if damage == "a group":
+                file.create_group("episodes")
+            else:
+                file["episodes"] = np.zeros(3) if damage == "a plain array" else episodes[["episode", "return"]]
+    with pytest.raises(ValueError, match=r"run[.]h5 cannot be read as a results file"):
+        read_run(path)

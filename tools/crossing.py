@@ -38,9 +38,12 @@ def seconds_until(group: Sequence[Run], episodes: int) -> float:
     return float(np.mean([np.interp(episodes, axis(run, "episodes"), axis(run, "time")) for run in group]))
 
 
-def speedup_interval(base: Curves, other: Curves, target: float) -> tuple[float, float]:
+def speedup_interval(
+    base: Curves, other: Curves, target: float, ends: Sequence[float] | None = None
+) -> tuple[float, float]:
     """95% bootstrap interval of how much sooner the other is there, seeds drawn apart; NaN if either has a single one.
 
+    ends: what each of the base's seeds ends with, if the target is their mean: it is then drawn with them.
     What is not reached counts as reached after infinitely many episodes.
     """
     if min(len(base[1]), len(other[1])) < 2:
@@ -48,8 +51,9 @@ def speedup_interval(base: Curves, other: Curves, target: float) -> tuple[float,
     random = np.random.default_rng(0)
     ratios = []
     for _ in range(RESAMPLES):
-        drawn = [(where, means[random.integers(len(means), size=len(means))]) for where, means in (base, other)]
-        ours, theirs = (first_at(curves, target) for curves in drawn)
+        ours_drawn, theirs_drawn = (random.integers(len(means), size=len(means)) for _, means in (base, other))
+        aim = target if ends is None else float(np.mean(np.asarray(ends)[ours_drawn]))
+        ours, theirs = first_at((base[0], base[1][ours_drawn]), aim), first_at((other[0], other[1][theirs_drawn]), aim)
         if ours is not None or theirs is not None:
             ratios.append(math.inf if ours is None else 0.0 if theirs is None else ours / theirs)
     low, high = np.quantile(ratios, (0.025, 0.975), method="nearest") if ratios else (math.nan, math.nan)

@@ -7,7 +7,7 @@ python tools/curves.py runs/*.h5 --x time --window 1000 --out fig.pdf
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -64,7 +64,7 @@ def mean_curve(
         mean, rows = moving_average(run, window)
         seeds.append((axis(run, x)[rows], mean))
     start, end = common_range([places for places, _ in seeds])
-    where = np.linspace(start, max(start, end), POINTS)
+    where = np.linspace(start, max(start, end), POINTS)  # seeds that have nothing in common: where the last begins
     means = np.array([np.interp(where, places, mean) for places, mean in seeds])
     low, high = interval(means, resamples=RESAMPLES)
     return where, means.mean(axis=0), low, high
@@ -82,7 +82,7 @@ def drawn_together(runs: Sequence[Run], window: int, x: Axis) -> list[list[Run]]
         places = [axis(run, x)[moving_average(run, window)[1]] for run in group]
         (start, end), longest = common_range(places), max(each[-1] for each in places)
         name = label(group[0], runs)
-        if len(group) > 1 and x != "episodes" and end <= start:
+        if end < start:
             say("curves", f"note: {name}: its seeds have no {x} in common, and are drawn apart")
             groups += [[run] for run in group]
             continue
@@ -122,7 +122,7 @@ def draw(runs: list[Run], options: Options) -> None:
     axes.set_title(", ".join(sorted({str(run.config.get("env")) for run in runs})))
     axes.set_xlabel(x_label(options.x, runs))
     bands = {"95% interval over seeds" if len(group) > 1 else "quartiles" for group in groups}
-    counts = {min(options.window, len(run.episodes) // per_agent(run)) for run in runs}
+    counts = {max(1, min(options.window, len(run.episodes) // per_agent(run))) for run in runs}
     window = f"{max(counts):,}" if len(counts) == 1 else f"up to {max(counts):,}"
     axes.set_ylabel(f"return: mean over {window} episodes\nband: {', '.join(sorted(bands))}")
     axes.grid(alpha=0.3)
@@ -147,6 +147,8 @@ def main() -> None:
         runs = [run for run in runs if len(run.evaluations)]
         if not runs:
             sys.exit("curves: no results file holds evaluations")
+    if not options.out.suffix:
+        options = replace(options, out=options.out.with_suffix(".png"))
     if options.out.is_dir():
         sys.exit(f"curves: {options.out} is a folder; --out needs the name of a figure")
     try:

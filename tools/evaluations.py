@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-from reading import common_tests, label
+from reading import common_tests, label, say
 
 from hpcqrl.results.reader import Run
 
@@ -21,8 +21,17 @@ def draw_tests(runs: list[Run], out: Path) -> None:
     for number, group in enumerate(groups.values()):
         steps, means = common_tests(group)
         name = f"{label(group[0], [other[0] for other in groups.values()])}, {len(group)} seed{'s'[: len(group) > 1]}"
-        axes.plot(steps, means.mean(axis=0), label=name, color=f"C{number}", zorder=2)
+        name += "" if all(run.complete for run in group) else ", not complete"
+        last = max(int(run.evaluations["steps"].max()) for run in group)
+        if not steps:
+            say("curves", f"left out: {name}: its seeds have no test in common")
+            continue
+        if steps[-1] < last:
+            say("curves", f"note: {name}: drawn to {steps[-1]:,} of {last:,} steps, where its shortest run ends")
+        axes.plot(steps, means.mean(axis=0), "o-" if len(steps) == 1 else "-", label=name, color=f"C{number}", zorder=2)
         axes.fill_between(steps, means.min(axis=0), means.max(axis=0), color=f"C{number}", alpha=0.15, linewidth=0)
+    if not axes.lines:
+        raise ValueError("there is no line to draw")
     axes.set_title(", ".join(sorted({str(run.config.get("env")) for run in runs})))
     axes.set_xlabel("environment steps of each agent")
     axes.set_ylabel("mean test return; band: lowest to highest seed")

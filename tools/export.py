@@ -42,7 +42,9 @@ class Options:
 def tables(run: Run) -> dict[str, Columns]:
     """The run's tables: a row of facts, the episodes, and the tests while training if there were any."""
     facts = {"system": run.system, "seed": run.seed, "agents": run.agents, "complete": run.complete}
-    facts |= {"created": str(run.attributes["created"])} | {f"config.{name}": v for name, v in run.config.items()}
+    facts |= {"created": str(run.attributes.get("created", ""))} | {
+        f"config.{name}": v for name, v in run.config.items()
+    }
     found: dict[str, Columns] = {"run": {"run": [run.path.stem]} | {name: [value] for name, value in facts.items()}}
     for name, rows in (("episodes", run.episodes), ("evaluations", run.evaluations)):
         if name == "episodes" or len(rows):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from papers.paper import Experiment
-from reading import done, length, unit
+from reading import done
 
 from hpcqrl.results.reader import Run, read_run
 
@@ -24,11 +24,13 @@ class Job:
     path: Path
 
     def found(self) -> Run | None:
-        """Its results file, if there is one that can be read."""
+        """Its results file, if there is one. Raises ValueError for one that cannot be read."""
+        if not self.path.exists():
+            return None
         try:
             return read_run(self.path)
-        except ValueError:
-            return None
+        except ValueError as error:
+            raise ValueError(f"{error}; another --out, or remove it") from error
 
     @property
     def options(self) -> list[str]:
@@ -60,14 +62,16 @@ class Job:
         """complete, checkpoint, begun, or missing. Raises ValueError if another run has the file's name."""
         run = self.found()
         if run is None:
-            return "begun" if self.path.exists() else "missing"
-        ranks = run.agents + (run.attributes.get("root") == "serves")
-        other = run.system != self.system or length(run) != self.length
-        if other or (run.complete and ranks != self.ranks):
-            raise ValueError(
-                f"{self.path} is another run: {run.system}, {ranks} ranks, {length(run):,} {unit(run)}, "
-                f"not {self.system}, {self.ranks}, {self.length:,}; another --out, or remove it"
-            )
+            return "missing"
+        wanted = {"system": self.system, self.unit: str(self.length), "seed": str(self.seed)}
+        options = self.experiment.options
+        wanted |= {name.removeprefix("--"): value for name, value in zip(options[::2], options[1::2], strict=True)}
+        has = {"system": run.system} | {name.replace("_", "-"): str(value) for name, value in run.config.items()}
+        if run.complete:
+            wanted["ranks"], has["ranks"] = str(self.ranks), str(ranks_of(run))
+        differs = [f"{name} {has.get(name)}, not {value}" for name, value in wanted.items() if has.get(name) != value]
+        if differs:
+            raise ValueError(f"{self.path} is another run: {'; '.join(differs)}: another --out, or remove it")
         return "complete" if run.complete else "checkpoint" if "checkpointed" in run.attributes else "begun"
 
     def estimate(self, rate: float) -> float:
@@ -77,3 +81,8 @@ class Job:
             return 0.0
         run = self.found() if state == "checkpoint" else None
         return max(0.0, self.length - (0.0 if run is None else done(run))) / rate
+
+
+def ranks_of(run: Run) -> int:
+    """MPI ranks that the run had: its agents, and the root if it only served."""
+    return run.agents + (run.attributes.get("root") == "serves")

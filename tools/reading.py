@@ -17,10 +17,13 @@ def say(tool: str, text: str) -> None:
     print(f"{tool}: {text}", file=sys.stderr)
 
 
-def read_runs(paths: Iterable[Path], tool: str, incomplete: bool = True) -> list[Run]:
+def read_runs(
+    paths: Iterable[Path], tool: str, incomplete: bool = True, hint: str = " (--incomplete takes it as it is)"
+) -> list[Run]:
     """The runs that can be used, in the order given; the others are named on stderr, with the reason.
 
-    incomplete: whether a run that goes on, or was cut off, is used for what it has. Ends the program if none is left.
+    incomplete: whether a run that goes on, or was cut off, is used for what it has; hint: what to do if it is not.
+    Ends the program if none is left.
     """
     runs: list[Run] = []
     for path in dict.fromkeys(paths):
@@ -29,14 +32,10 @@ def read_runs(paths: Iterable[Path], tool: str, incomplete: bool = True) -> list
             if not len(run.episodes):
                 raise ValueError(f"{path} holds no episodes yet")
             if not (run.complete or incomplete):
-                raise ValueError(
-                    f"{path} is not complete: {done(run):,.0f} of {length(run):,} {unit(run)} "
-                    "(--incomplete takes it as it is)"
-                )
-            alike = [other for other in runs if (other.system, other.seed) == (run.system, run.seed)]
-            same = [other.path for other in alike if other.episodes.tobytes() == run.episodes.tobytes()]
+                raise ValueError(f"{path} is not complete: {done(run):,.0f} of {length(run):,} {unit(run)}{hint}")
+            same = [other.path for other in runs if _copies(run, other)]
             if same:
-                raise ValueError(f"{path} is a copy of {same[0]}")
+                raise ValueError(f"{path} is a copy of {same[0]}, or the same run made again")
             runs.append(run)
         except ValueError as error:
             say(tool, f"left out: {error}")
@@ -47,12 +46,35 @@ def read_runs(paths: Iterable[Path], tool: str, incomplete: bool = True) -> list
             say(tool, f"note: {run.path} is not complete: {done(run):,.0f} of {length(run):,} {unit(run)}")
         if len({start["agents"] for start in json.loads(run.attributes.get("history", "[]"))}) > 1:
             say(tool, f"note: {run.path} had other numbers of agents than {run.agents} before it was resumed")
-        if len(run.episodes) > 1 and np.ptp(run.episodes["return"]) == 0.0:
-            say(tool, f"note: all returns in {run.path} are {run.episodes['return'][0]:g}")
+        returns = run.episodes["return"]
+        strange = len(returns) - int(np.isfinite(returns).sum())
+        if strange:
+            say(tool, f"note: {strange:,} of {len(returns):,} returns in {run.path} are not finite")
+        elif len(returns) > 1 and np.ptp(returns) == 0.0:
+            say(tool, f"note: all returns in {run.path} are {returns[0]:g}")
+    for group in by_seed(runs):
+        for run, again in pairs_of_a_seed(group):
+            say(tool, f"note: {again.path} has the seed of {run.path}, and counts as one more all the same")
     systems = sorted({run.system for run in runs})
     if len(systems) > 1:
         say(tool, f"note: these are runs of different systems: {', '.join(systems)}; {how_counted(runs)}")
     return runs
+
+
+def _copies(run: Run, other: Run) -> bool:
+    """Whether they are one run; synchronous agents have the same episodes whenever a seed is run again."""
+    columns = ["agent", "return", "length"] if run.system in SYNCHRONOUS else list(run.episodes.dtype.names or ())
+    return (
+        (run.system, fields(run), len(run.episodes)) == (other.system, fields(other), len(other.episodes))
+        and run.episodes.dtype == other.episodes.dtype
+        and all(run.episodes[name].tobytes() == other.episodes[name].tobytes() for name in columns)
+    )
+
+
+def pairs_of_a_seed(group: Sequence[Run]) -> list[tuple[Run, Run]]:
+    """Of runs that may differ in their seed, each that has the seed of an earlier one, after that one."""
+    first: dict[int, Run] = {}
+    return [(first[run.seed], run) for run in group if first.setdefault(run.seed, run) is not run]
 
 
 def unit(run: Run) -> str:
@@ -145,11 +167,13 @@ def score(run: Run, last: int) -> float:
 def moving_average(run: Run, window: int, power: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Mean return over `window` episodes, by the system's count, at every row where the window is full, and those rows'
     numbers. A run that has fewer episodes has one point: the mean of all. power: of the returns, before the mean.
+    NaN where a return in the window is not finite.
     """
     returns = run.episodes["return"] ** power
-    size = min(window * per_agent(run), len(returns))
-    sums = np.concatenate([[0.0], np.cumsum(returns)])
-    return (sums[size:] - sums[:-size]) / size, np.arange(size - 1, len(returns))
+    size, finite = min(window * per_agent(run), len(returns)), np.isfinite(returns)
+    sums, strange = (np.concatenate([[0.0], np.cumsum(values)]) for values in (np.where(finite, returns, 0.0), ~finite))
+    means = (sums[size:] - sums[:-size]) / size
+    return np.where(strange[size:] > strange[:-size], np.nan, means), np.arange(size - 1, len(returns))
 
 
 def axis(run: Run, what: str) -> np.ndarray:

@@ -52,7 +52,7 @@ def draw(paper: Paper, part: Curves, runs: Runs, out: Path) -> str:
                     runs[name], window, part, "steps" if paper.unit == "steps" else "episodes"
                 )
                 short = name.removeprefix(f"{title}, ").removeprefix(f"{title.split('-')[-1]}, ")
-                axes.plot(where, mean, color=f"C{number}", label=short)
+                axes.plot(where, mean, "o" if where[0] == where[-1] else "-", color=f"C{number}", label=short)
                 axes.fill_between(where, low, high, color=f"C{number}", alpha=0.12, linewidth=0)
         if part.target and part.target[0] in runs:
             target = final(runs, *part.target)

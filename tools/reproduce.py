@@ -10,13 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
 import tyro
-from paper_runs import Job
+from paper_runs import Job, ranks_of
 from papers.paper import Paper
 from reading import done, say, seconds
 from report import write_report
@@ -71,7 +71,10 @@ def jobs_of(paper: Paper, options: Options, folder: Path) -> list[Job]:
             ranks, full = experiment.agents or agents, experiment.length or paper.length
             path = folder / f"{experiment.name.replace(', ', '-').replace(' ', '-')}-seed{seed}.h5"
             shortened = max(1, round(full * options.scale))
-            jobs.append(Job(experiment, seed, ranks, shortened, paper.unit, paper.system, path))
+            job = Job(experiment, seed, ranks, shortened, paper.unit, paper.system, path)
+            if options.report and options.agents is None and experiment.agents is None and (run := job.found()):
+                job = replace(job, ranks=ranks_of(run))  # as many as Slurm had
+            jobs.append(job)
     return jobs
 
 
@@ -165,7 +168,10 @@ def main() -> None:
             sys.exit(f"reproduce: {name} must be above 0, not {value}")
     paper: Paper = import_module(f"papers.{options.paper.replace('-', '_')}").PAPER
     folder = options.out / (options.paper if options.scale == 1.0 else f"{options.paper}-x{options.scale:g}")
-    jobs = jobs_of(paper, options, folder)
+    try:
+        jobs = jobs_of(paper, options, folder)
+    except ValueError as error:
+        sys.exit(f"reproduce: {error}")
     if not jobs:
         sys.exit(f"reproduce: no experiment has a name with {' or '.join(map(repr, options.only))}")
     command = shlex.join(["python", "tools/reproduce.py", *(part for part in sys.argv[1:] if part != "--list")])
@@ -193,7 +199,10 @@ def main() -> None:
     if not any(runs.values()):
         sys.exit("reproduce: no complete run, so there is nothing to report")
     commands = {str(job.path): shlex.join([*job.launch, "train", job.system, *job.options]) for job in jobs}
-    page = write_report(paper, runs, missing, commands, command, folder / "report")
+    try:
+        page = write_report(paper, runs, missing, commands, command, folder / "report")
+    except OSError as error:
+        sys.exit(f"reproduce: cannot write the report: {error}")
     print(f"written: {page}")
 
 

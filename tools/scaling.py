@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import tyro
 from reading import SYNCHRONOUS, by_seed, label, read_runs, say
-from scaling_figure import draw_series, draw_strong, finish, panels_of_a_figure
+from scaling_figure import colours_of, draw_series, draw_strong, finish, panels_of_a_figure
 from scaling_points import Point, point
 from table import markdown, write
 from throughput import NAMES, Model, fit
@@ -43,6 +43,8 @@ def run(
     milliseconds, each in turn. options: more of `hpcqrl train`'s, as in --options="--env Acrobot-v1". A complete run is
     not repeated.
     """
+    if min(agents) < 1 or episodes < 1:
+        sys.exit(f"scaling: agents and episodes must be at least 1, not {min(*agents, episodes)}")
     rows = []
     for latency in qpu_latency:
         for number in agents:
@@ -61,8 +63,11 @@ def run(
             if _complete(path):
                 print(f"{path} is there already", flush=True)
             else:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                kept.write_text(f"{made_by}\n")
+                try:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    kept.write_text(f"{made_by}\n")
+                except OSError as error:
+                    sys.exit(f"scaling: cannot write {kept}: {error}")
                 launcher = [str(BIN / "mpiexec"), "-n", str(number), str(BIN / "hpcqrl")]
                 done = subprocess.run(
                     [*launcher, *command, "--out", str(path), "--overwrite"], stdout=subprocess.DEVNULL, check=False
@@ -116,18 +121,17 @@ def plot(
     points = _points(runs)
     kinds = by_seed([point.run for point in points], LOOSE)
     figure, panels = panels_of_a_figure()
-    text = []
-    for number, kind in enumerate(kinds):
+    text, colours = [], iter(colours_of(sum(len({p.latency for p in points if p.run in kind}) for kind in kinds)))
+    for kind in kinds:
         mine = sorted((p for p in points if p.run in kind), key=lambda p: (p.latency, p.agents))
         name = label(kind[0], [p.run for p in points], but=("seed", *LOOSE))
         held_out = set(sorted({p.agents for p in mine})[1::2])
         model = _fit(name, [p for p in mine if p.agents not in held_out], cores)
         text.append(_report(name, mine, held_out, model, cores))
         latencies = sorted({p.latency for p in mine})
-        for place, latency in enumerate(latencies):
+        for latency in latencies:
             series = [p for p in mine if p.latency == latency]
-            colour = f"C{(3 * number + place) % 10}"
-            draw_series(panels, f"{name}, QPU {latency:g} ms", series, held_out, model, cores, colour)
+            draw_series(panels, f"{name}, QPU {latency:g} ms", series, held_out, model, cores, next(colours))
     for number, (name, series) in enumerate(_strong_series(_points(strong) if strong else [])):
         draw_strong(panels, name, series, 0.3 * (number % 3))
     try:
@@ -140,7 +144,7 @@ def plot(
 
 def _points(paths: Sequence[Path]) -> list[Point]:
     points = []
-    for run in read_runs(paths, "scaling", incomplete=False):
+    for run in read_runs(paths, "scaling", incomplete=False, hint=""):
         try:
             points.append(point(run))
         except (ValueError, KeyError) as error:

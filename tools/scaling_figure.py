@@ -18,6 +18,15 @@ def panels_of_a_figure() -> tuple[plt.Figure, np.ndarray]:
     return plt.subplots(2, 3, figsize=(15, 8.5), layout="constrained")
 
 
+def colours_of(series: int) -> list[object]:
+    """A colour for each of so many series."""
+    return (
+        [f"C{number}" for number in range(series)]
+        if series <= 10
+        else list(plt.get_cmap("turbo")(np.linspace(0, 1, series)))
+    )
+
+
 def draw_series(
     panels: np.ndarray,
     name: str,
@@ -39,7 +48,8 @@ def draw_series(
         many = np.unique(np.geomspace(1, MOST, 200).astype(int))
         for own_core in (False, True):
             rate = model.steps_per_second(many, 1e-3 * series[0].latency, None if own_core else cores)
-            share = rate / rate[0] / many
+            alone = model.steps_per_second([agents[0]], 1e-3 * series[0].latency, None if own_core else cores)
+            share = rate / alone * agents[0] / many
             for axes, values in ((panels[0, 0], rate), (panels[0, 1], share)):
                 inside = many <= agents.max()
                 if not own_core:
@@ -64,7 +74,7 @@ def finish(figure: plt.Figure, panels: np.ndarray, out: Path) -> None:
     """Title, label and write the figure."""
     titles = {
         (0, 0): ("steps/s of all agents", "log"),
-        (0, 1): ("efficiency: rate over agents times that of one", "linear"),
+        (0, 1): ("efficiency: rate of an agent, over that among the fewest", "linear"),
         (0, 2): ("push, or Allreduce [ms]: 50% (circle), 95% (up), 99% (down)", "log"),
         (1, 0): ("updates/s", "log"),
         (1, 1): ("staleness [updates]", "symlog"),

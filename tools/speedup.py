@@ -58,10 +58,8 @@ class Reached:
     seconds: float
 
 
-def default_target(groups: Sequence[Sequence[Run]], last: int) -> float:
-    """The final mean return, over seeds, of the group with the fewest agents."""
-    fewest = min(groups, key=lambda group: group[0].agents)
-    return float(np.mean([score(run, last) for run in fewest]))
+def _fewest(groups: Sequence[Sequence[Run]]) -> Sequence[Run]:
+    return min(groups, key=lambda group: group[0].agents)
 
 
 def reached(groups: Sequence[Sequence[Run]], target: float, window: int) -> list[Reached]:
@@ -82,14 +80,14 @@ def reached(groups: Sequence[Sequence[Run]], target: float, window: int) -> list
     return found
 
 
-def rows_of(found: Sequence[Reached], target: float) -> list[list[str]]:
-    """The table: everything against the fewest agents."""
+def rows_of(found: Sequence[Reached], target: float, ends: Sequence[float] | None) -> list[list[str]]:
+    """The table: everything against the fewest agents. ends: as for `speedup_interval`."""
     rows, base = [], found[0]
     for each in found:
         more = each.agents / base.agents
         speedup, faster = base.episodes / each.episodes, base.seconds / each.seconds
         less = each.sharing / base.sharing
-        low, high = speedup_interval(base.curves, each.curves, target)
+        low, high = speedup_interval(base.curves, each.curves, target, ends)
         sure = "-" if each is base else shown(less * low, less * high, 2)
         by_episodes = [f"{each.episodes:,.0f}", f"{speedup:.2f}", sure, f"{speedup / more:.2f}"]
         by_time = [f"{each.seconds:,.1f}", f"{faster:.2f}", f"{faster / more:.2f}"]
@@ -104,17 +102,22 @@ def main() -> None:
         if value < 1:
             sys.exit(f"speedup: {name} must be at least 1, not {value}")
     runs = read_runs(options.runs, "speedup", options.incomplete)
-    texts = []
+    tables: dict[str, list[list[str]]] = {}
     for kind in by_seed(runs, apart_from=("agents", "episodes")):
         name = label(kind[0], runs, but=("seed", "agents", "episodes"))
         groups = by_seed(kind, apart_from=("episodes",))
         if len(groups) == 1:
             say("speedup", f"left out: {name}: nothing to compare, for all runs have as many agents: {kind[0].agents}")
             continue
-        target = default_target(groups, options.last) if options.target is None else options.target
+        ends, target = None, options.target
+        if target is None:
+            ends = [score(run, options.last) for run in _fewest(groups)]
+            target = float(np.mean(ends))
         if any(options.window * per_agent(run) > len(run.episodes) for run in kind):
             say("speedup", f"note: {name}: some runs have fewer episodes than the window, {options.window}")
-        if options.target is None and any(2 * options.last * per_agent(run) > len(run.episodes) for run in groups[0]):
+        if options.target is None and any(
+            2 * options.last * per_agent(run) > len(run.episodes) for run in _fewest(groups)
+        ):
             say(
                 "speedup", f"note: {name}: the target is the mean of the last {options.last} episodes, over half of all"
             )
@@ -124,13 +127,18 @@ def main() -> None:
             continue
         if found[0].agents != min(run.agents for run in kind):
             say("speedup", f"note: {name}: speed-ups are against {found[0].agents} agents")
-        table = WRITERS[options.format](HEADINGS, rows_of(found, target))
-        texts.append(
-            table if options.format == "csv" else f"{'%' if options.format == 'latex' else ''}{name}\n\n{table}"
-        )
-    if not texts:
+            ends = None  # they are not those of the runs that all are compared with
+        tables[name] = rows_of(found, target, ends)
+    if not tables:
         sys.exit("speedup: nothing to compare")
-    write("\n".join(texts), options.out, "speedup")
+    if options.format == "csv":  # one table for all
+        rows = [[name, *row] for name, table in tables.items() for row in table]
+        text = WRITERS["csv"](("runs", *HEADINGS), rows)
+    else:
+        comment = "%" if options.format == "latex" else ""
+        texts = [f"{comment}{name}\n\n{WRITERS[options.format](HEADINGS, rows)}" for name, rows in tables.items()]
+        text = "\n".join(texts)
+    write(text, options.out, "speedup")
 
 
 if __name__ == "__main__":

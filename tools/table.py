@@ -6,6 +6,7 @@ python tools/table.py runs/*.h5 --last 500 --format latex --out scores.tex
 
 import csv
 import io
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from intervals import interquartile_mean, interval, shown
 from reading import by_seed, label, per_agent, read_runs, say, score
 
 Format = Literal["markdown", "csv", "latex"]
+_THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,10 @@ def markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def comma_separated(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table for other programs."""
+    """A table for other programs: numbers without commas for thousands."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([headings, *rows])
+    plain = [[cell.replace(",", "") if _THOUSANDS.fullmatch(cell) else cell for cell in row] for row in rows]
+    csv.writer(text, lineterminator="\n").writerows([headings, *plain])
     return text.getvalue()
 
 
@@ -97,9 +100,10 @@ def main() -> None:
     runs = read_runs(options.runs, "table", options.incomplete)
     groups, rows = by_seed(runs), []
     for group in groups:
-        short = min(len(run.episodes) // per_agent(run) for run in group)
-        if short < options.last:
-            say("table", f"note: {group[0].path} has {short:,} episodes, fewer than --last {options.last}: all count")
+        for run in group:
+            episodes = len(run.episodes) // per_agent(run)
+            if episodes < options.last:
+                say("table", f"note: {run.path} has {episodes:,} episodes, fewer than --last {options.last}: all count")
         scores = np.array([score(run, options.last) for run in group])
         numbers = scores.mean(), interquartile_mean(scores), scores.min(), scores.max()
         mean, middle, lowest, highest = (f"{number:.4f}" for number in numbers)

@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from hpcqrl.results.schema import EVALUATION, FORMAT, row_dtype
+from hpcqrl.results.schema import EPISODE, EVALUATION, FORMAT, row_dtype
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,12 @@ def read_run(path: str | Path) -> Run:
         with h5py.File(path, "r", locking=False) as file:
             attributes = {name: value for name, value in file.attrs.items() if not name.startswith("about:")}
             if "system" not in attributes or "episodes" not in file:
-                raise ValueError(f"{path} is an HDF5 file, but not one of hpcqrl's results")
+                raise ValueError("it is an HDF5 file, but not one of hpcqrl's results")
             if attributes["format"] > FORMAT:
-                raise ValueError(f"{path} is of format {attributes['format']}; this version reads up to {FORMAT}")
+                raise ValueError(f"it is of format {attributes['format']}; this version reads up to {FORMAT}")
             episodes = file["episodes"][:]
+            for column in EPISODE:
+                episodes[column.name]
             evaluations = file["evaluations"][:] if "evaluations" in file else np.empty(0, row_dtype(EVALUATION))
             parameters: dict[str, np.ndarray] = {}
             if "parameters" in file:
@@ -58,5 +60,5 @@ def read_run(path: str | Path) -> Run:
                 evaluations=evaluations[np.argsort(evaluations, order=["steps", "agent"], kind="stable")],
                 parameters=parameters,
             )
-    except (OSError, KeyError, RuntimeError) as error:
+    except (OSError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"{path} cannot be read as a results file: {error}") from error
