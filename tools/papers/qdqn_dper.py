@@ -9,6 +9,7 @@ MODELS = {  # as in the legend of Figure 3; classical asynchronous Q-learning ha
     "classical, PER": ("--model", "classical", "--replay", "prioritized", "--loss", "td"),
     "classical, no replay": ("--model", "classical", "--replay", "none", "--loss", "td"),
 }
+RATES = (130, 130, 300, 3000, 3000)  # episodes a second
 ENVIRONMENTS = ("v0", "v1", "v2", "v3")
 FULL, *OTHERS = MODELS
 
@@ -25,9 +26,9 @@ PAPER = Paper(
     agents=8,
     seeds=1,
     experiments=tuple(
-        Experiment(_in(env, model), ("--env", f"hpcqrl/CartPoleMod-{env}", *options), 50)
+        Experiment(_in(env, model), ("--env", f"hpcqrl/CartPoleMod-{env}", *options), rate)
         for env in ENVIRONMENTS
-        for model, options in MODELS.items()
+        for (model, options), rate in zip(MODELS.items(), RATES, strict=True)
     ),
     parts=(
         Scores(
