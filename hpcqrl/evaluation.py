@@ -27,7 +27,8 @@ def bootstrap_interval(returns: Sequence[float], seed: int) -> tuple[float, floa
     """The 95% interval of the mean of two returns or more, by resampling them 10,000 times (percentiles)."""
     from scipy.stats import bootstrap
 
-    found = bootstrap((returns,), np.mean, n_resamples=10_000, method="percentile", rng=np.random.default_rng(seed))
+    random = np.random.default_rng(seed)
+    found = bootstrap((returns,), np.mean, n_resamples=10_000, batch=100, method="percentile", rng=random)
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
@@ -36,12 +37,21 @@ def film(env: gymnasium.Env, policy: Callable[[Any], Any], seed: int, path: Path
     from PIL import Image
 
     observation, _ = env.reset(seed=seed)
-    frames, done = [Image.fromarray(np.asarray(env.render()))], False
+    frames, done = [Image.fromarray(_frame(env))], False
     while not done:
         observation, _, terminated, truncated, _ = env.step(policy(observation))
-        frames.append(Image.fromarray(np.asarray(env.render())))
+        frames.append(Image.fromarray(_frame(env)))
         done = terminated or truncated
     milliseconds = 1000 / env.metadata.get("render_fps", 30)
     path.parent.mkdir(parents=True, exist_ok=True)
     frames[0].save(path, "GIF", save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)
     return len(frames)
+
+
+def _frame(env: gymnasium.Env) -> np.ndarray:
+    frame: Any = env.render()
+    if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.ndim != 3:
+        raise ValueError(
+            f"{env.spec and env.spec.id} cannot be filmed: it draws no picture of uint8 [height, width, 3]"
+        )
+    return frame

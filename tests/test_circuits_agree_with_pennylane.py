@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_circuits import circuits, inputs, reference
 
+from hpcqrl.quantum import gates
 from hpcqrl.quantum.circuits import quantum_train, variational
 from hpcqrl.quantum.simulator import Simulator
 from hpcqrl.quantum.trace import Circuit
@@ -88,6 +89,22 @@ def test_twenty_qubits():
         qml.device("lightning.qubit", wires=20),
     )
     assert np.allclose(Simulator(circuit, True, np.float64).run(angles, weights)[0], node(), atol=1e-10)
+
+
+@pytest.mark.parametrize("qubits", [13, 18, 22])
+def test_single_precision_holds_on_many_qubits(qubits):
+    """Of a product of RY(t) on every qubit, <Z> is cos t, and its slope -sin t."""
+    turns = np.full(qubits, np.pi / 2)
+    turns[[0, -1]] = 1.0, 0.7
+    simulator = Simulator(Circuit(_turned, qubits, 0, (qubits,)), True, np.float32)
+    values, states = simulator.run_for_gradient(np.zeros((1, 0)), turns)
+    _, slopes = simulator.gradient(np.zeros((1, 0)), turns, states, np.ones((1, qubits)))
+    assert np.abs(values[0] - np.cos(turns)).max() < 1e-5 and np.abs(slopes + np.sin(turns)).max() < 1e-5
+
+
+def _turned(angles, weights):
+    for q, turn in enumerate(weights):
+        gates.RY(turn, wires=q)
 
 
 def test_huge_angles_keep_their_precision():

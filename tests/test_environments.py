@@ -6,7 +6,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from hpcqrl.envs.make import make
+from hpcqrl.envs.make import make, make_continuous
 
 
 class NotANumber(gymnasium.Env):
@@ -52,6 +52,28 @@ class Breaks(gymnasium.Env):
         return np.ones(3, np.float32), np.inf if broken and self.rewards else 1.0, False, self.steps % 5 == 0, {}
 
 
+class Reuses(gymnasium.Env):
+    """It counts its steps in one array, and gives that array each time; it notes the actions that it gets."""
+
+    observation_space = gymnasium.spaces.Box(0, 100, (1,), np.float32)
+
+    def __init__(self, actions) -> None:
+        self.action_space, self.array, self.taken = actions, np.zeros(1, np.float32), []
+
+    def reset(self, *, seed=None, options=None):
+        self.array[:] = 0.0
+        return self.array, {}
+
+    def step(self, action):
+        self.array += 1.0
+        self.taken.append(action)
+        return self.array, 0.0, False, False, {}
+
+
+gymnasium.register("Reuses-v0", Reuses, kwargs={"actions": gymnasium.spaces.Discrete(2)})
+gymnasium.register("Whole-v0", Reuses, kwargs={"actions": gymnasium.spaces.Box(-1, 3, (2,), np.int64)})
+uneven = gymnasium.spaces.Box(np.full(200, -1.13), np.linspace(0.01, 2.0, 200).round(2), dtype=np.float64)
+gymnasium.register("Uneven-v0", Reuses, kwargs={"actions": uneven})
 gymnasium.register("NotANumber-v0", NotANumber)
 gymnasium.register("Breaks-v0", Breaks)
 gymnasium.register("InfiniteRewards-v0", Breaks, kwargs={"rewards": True})
@@ -99,3 +121,23 @@ def test_observations_that_are_not_finite_are_refused():
 def test_what_cannot_be_used_is_named(name, actions, reason):
     with pytest.raises(ValueError, match=reason):
         make(name, actions)
+
+
+def test_observations_stay_as_they_were_where_the_environment_writes_into_its_own():
+    env = make("Reuses-v0")
+    seen = [env.reset()[0], *(env.step(0)[0] for _ in range(3))]
+    assert [float(observation[0]) for observation in seen] == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_stretched_actions_are_always_among_the_environments_own():
+    env = make_continuous("Uneven-v0")
+    env.reset()
+    for level in (-1.0, 1.0):
+        env.step(np.full(200, level))
+    assert all(uneven.contains(action) for action in env.unwrapped.taken)
+    assert np.allclose(env.unwrapped.taken[1], uneven.high, rtol=1e-15, atol=0.0)
+    whole = make_continuous("Whole-v0")
+    whole.reset()
+    for action in np.random.default_rng(0).uniform(-1.0, 1.0, (200, 2)):
+        whole.step(action)
+    assert set(np.array(whole.unwrapped.taken).ravel().tolist()) == {-1, 0, 1, 2, 3}

@@ -92,6 +92,10 @@ def test_what_cannot_be_lowered_is_named():
     refused(lambda a, w: qml.RX(a[0], wires=0) if a[0] > 0 else None, "depend on the values")
     refused(lambda a, w: qml.RX(max(a[0], 0.05), wires=0), "parameter of RX is not scale")
     refused(lambda a, w: qml.RX(min(w[0], 4.0), wires=0), "parameter of RX is not scale")
+    refused(lambda a, w: qml.RX(max(w[0], -np.pi), wires=0), "parameter of RX is not scale")
+    refused(lambda a, w: gates.PauliX(0) if a[0] * w[0] < 0 else None, "depend on the values")
+    refused(lambda a, w: gates.Hadamard(wires=(0, 1)), r"Hadamard acts on 1 wire, not on \(0, 1\)")
+    refused(lambda a, w: gates.CNOT(wires=(0, 1, 2)), r"CNOT acts on 2 wires")
     refused(lambda a, w: qml.expval(qml.PauliY(0)), "must only apply gates")
     with pytest.raises(ValueError, match="1 to 28 qubits, not 0"):
         Circuit(lambda a, w: None, 0, 0, ())

@@ -5,8 +5,11 @@ import pytest
 import torch
 from random_circuits import inputs
 
+from hpcqrl.quantum import kernels
 from hpcqrl.quantum.circuits import quantum_train, variational
+from hpcqrl.quantum.devices import make_device
 from hpcqrl.quantum.qpu import make_qpu
+from hpcqrl.quantum.trace import Circuit
 
 CIRCUIT = variational(3, 2)
 
@@ -83,10 +86,14 @@ def test_what_is_not_there_is_named():
         make_qpu(CIRCUIT, "no.such")
     with pytest.raises(ValueError, match="shots must be at least 1, not 0"):
         make_qpu(CIRCUIT, shots=0)
+    for delay in ((-1.0, 0.0), (float("nan"), 0.0), (1.0, 5.0)):
+        with pytest.raises(ValueError, match="latency must be 0 or more"):
+            make_device(CIRCUIT, "native", None, 0, *delay)
 
 
-def test_wrong_shapes_are_named_and_not_read():
-    qpu = make_qpu(CIRCUIT)
+@pytest.mark.parametrize("name", ["native", "lightning.qubit"])
+def test_wrong_shapes_are_named_and_not_read(name):
+    qpu = make_qpu(CIRCUIT, name)
     angles, weights = tensors()
     for measure in (qpu.expval, qpu.probs, lambda *inputs: qpu.sample(*inputs, 1)):
         with pytest.raises(ValueError, match=r"takes angles \[samples, 6\] and weights \(2, 3, 3\), not \(2, 5\)"):
@@ -95,9 +102,53 @@ def test_wrong_shapes_are_named_and_not_read():
             measure(angles, weights[1:])
         with pytest.raises(ValueError, match="takes angles"):
             measure(angles[0], weights)
+        with pytest.raises(ValueError, match=r"not \(2, 6\) and \(3, 2, 3\)"):
+            measure(angles, weights.reshape(3, 2, 3))
     with pytest.raises(ValueError, match="9 results are asked for, but the circuit has 8"):
         qpu.probs(angles, weights, 9)
+    with pytest.raises(ValueError, match="0 results are asked for"):
+        make_qpu(CIRCUIT, name, shots=10).probs(angles, weights, 0)
+    if name != "native":
+        return
     values, pullback = qpu.device.expval_vjp(angles.numpy(), weights.numpy())
     for wrong in (values[:1], values[:, :2]):
         with pytest.raises(ValueError, match=r"samples|results"):
             pullback(wrong)
+
+
+def test_what_is_not_finite_is_not_measured():
+    angles, weights = (tensor.numpy() for tensor in tensors())
+    for value in (np.nan, np.inf):
+        angles[1, 0] = value
+        with pytest.raises(ValueError, match="not finite cannot be measured"):
+            make_device(CIRCUIT, shots=10).expval(angles, weights)
+
+
+@pytest.mark.parametrize("name", ["native", "default.qubit"])
+def test_a_pullback_is_of_the_values_that_it_came_with(name):
+    angles, weights = (tensor.numpy() for tensor in tensors())
+    device, cotangent = make_device(CIRCUIT, name), np.ones((len(angles), 3))
+    expected = device.expval_vjp(angles, weights)[1](cotangent)
+    _, pullback = device.expval_vjp(angles, weights)
+    angles += 0.5
+    weights += 0.5
+    for ours, before in zip(pullback(cotangent), expected, strict=True):
+        assert np.array_equal(ours, before)
+
+
+@pytest.mark.parametrize("name", ["native", "lightning.qubit", "default.qubit"])
+def test_what_has_no_part_in_a_circuit_has_no_gradient(name):
+    circuit = Circuit(lambda angles, weights: None, 2, 1, (3,))
+    values, pullback = make_device(circuit, name).expval_vjp(np.ones((2, 1)), np.ones(3))
+    assert np.array_equal(values, np.ones((2, 2)))
+    angle_gradient, weight_gradient = pullback(np.ones((2, 2)))
+    assert not angle_gradient.any() and not weight_gradient.any() and weight_gradient.shape == (3,)
+
+
+def test_read_only_inputs_need_no_other_kernels():
+    angles, weights = (tensor.numpy() for tensor in tensors())
+    device = make_device(CIRCUIT)
+    expected = device.expval(angles, weights)
+    compiled = len(kernels.forward.signatures)
+    angles.flags.writeable = weights.flags.writeable = False
+    assert np.array_equal(device.expval(angles, weights), expected) and len(kernels.forward.signatures) == compiled

@@ -65,7 +65,7 @@ class FlatObservations(gymnasium.ObservationWrapper):
     def observation(self, observation: Any) -> np.ndarray:
         if self._image:
             observation = observation["image"]
-        flat = np.asarray(observation, np.float32).reshape(-1)
+        flat = np.array(observation, np.float32).reshape(-1)  # a copy: an environment may write into its own again
         if self._zeros is not None and not self._zeros.dot(flat) == 0.0:  # 0 * NaN and 0 * inf are NaN
             raise ValueError(f"the environment gave an observation that is not finite: {flat}")
         return flat
@@ -94,5 +94,7 @@ class StretchedActions(gymnasium.ActionWrapper):
         self.action_space = spaces.Box(-1.0, 1.0, self.low.shape, np.float32)
 
     def action(self, action: np.ndarray) -> np.ndarray:
-        stretched = self.low + 0.5 * (action + 1.0) * (self.high - self.low)
+        stretched = np.clip(self.low + 0.5 * (action + 1.0) * (self.high - self.low), self.low, self.high)
+        if self._dtype.kind in "iu":
+            stretched = np.rint(stretched)
         return stretched.astype(self._dtype).reshape(self._shape)

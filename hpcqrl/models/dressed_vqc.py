@@ -42,7 +42,7 @@ class DressedVqc:
         plain = qpu == NATIVE and shots is None and latency == 0.0
         self.compiled = DressedCircuit(self.circuit, inputs, outputs, tanh) if plain else None  # all layers in one call
         first, last = flat.linear("first", inputs, qubits), flat.linear("last", qubits, outputs)
-        self.layout = flat.Layout(first | {"circuit": self.circuit.weights} | last)
+        self.layout = flat.Layout(first | {"circuit": self.circuit.weights or (0,)} | last)
         self.size = self.layout.size
 
     def initial(self, random: np.random.Generator) -> Floats:

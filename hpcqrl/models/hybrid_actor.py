@@ -86,7 +86,7 @@ class HybridActor:
             return marginals
         from scipy.stats import binom
 
-        return binom.sf(self.shots // 2, self.shots, marginals)
+        return binom.sf(self.shots // 2, self.shots, marginals.clip(0.0, 1.0))  # rounding may leave it
 
     def actions(self, part: Parts, observation: Tensor, bits_of: Callable[[Tensor], Tensor]) -> Tensor:
         """Actions [samples, actions] of observations [samples, inputs], differentiable in the parts of the parameters.

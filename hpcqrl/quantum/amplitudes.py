@@ -8,10 +8,11 @@ A gate acts on a target bit with matrices[row, 0] where the control bit is 0 and
 -1: the first, everywhere). A matrix is eight floats: re, im of its entries 00, 01, 10, 11.
 """
 
-from hpcqrl.quantum.jit import jit
+from hpcqrl.quantum.jit import inlined, jit
 from hpcqrl.quantum.simd import WIDTH, WIDTH_BITS, exchange, load, mix, splat, store, total
 
 BLOCK = 2 * WIDTH  # floats in a block
+SOME = 256  # blocks that are summed in the state's own precision, before their sum is added in double
 
 
 @jit
@@ -94,6 +95,51 @@ def adjoint(matrices, row, result):
             result[row, branch, entry + 1] = -matrices[row, branch, partner + 1]
 
 
+@inlined
+def _add_overlaps(lam, psi, start, stop, target, half, lane_control, block_control, u, row):
+    """The same of some blocks, or pairs of blocks, where the controlling bit of their number is `half`."""
+    nothing = splat(lam[0] - lam[0])
+    at_zero, at_one, x, y = nothing, nothing, nothing, nothing
+    if target >= WIDTH_BITS:
+        bit = target - WIDTH_BITS
+        stride = BLOCK << bit
+        low, high = min(bit, block_control), max(bit, block_control)
+        low_value, high_value = (0, half) if low == bit else (half, 0)
+        for pair in range(start, stop):
+            a = _block_offset(pair, low, low_value, high, high_value)
+            b = a + stride
+            ar, ai, br, bi = load(psi, a), load(psi, a + WIDTH), load(psi, b), load(psi, b + WIDTH)
+            cr, ci, dr, di = load(lam, a), load(lam, a + WIDTH), load(lam, b), load(lam, b + WIDTH)
+            at_zero += cr * ai - ci * ar
+            at_one += dr * bi - di * br
+            x += cr * bi - ci * br + dr * ai - di * ar
+            y += dr * ar + di * ai - cr * br - ci * bi
+    else:
+        same = nothing
+        for block in range(start, stop):
+            a = _insert(block, block_control, half) * BLOCK
+            ar, ai, cr, ci = load(psi, a), load(psi, a + WIDTH), load(lam, a), load(lam, a + WIDTH)
+            br, bi = exchange(ar, target), exchange(ai, target)
+            same += cr * ai - ci * ar
+            x += cr * bi - ci * br
+            y += cr * br + ci * bi
+        at_zero, at_one = mix(same, nothing, target), mix(nothing, same, target)
+        y = mix(nothing - y, y, target)
+    for value in range(2 if lane_control >= 0 else 1):
+        if lane_control < 0:
+            p, q, v, w, branch = at_zero, at_one, x, y, half
+        elif value == 0:
+            p, q = mix(at_zero, nothing, lane_control), mix(at_one, nothing, lane_control)
+            v, w, branch = mix(x, nothing, lane_control), mix(y, nothing, lane_control), 0
+        else:
+            p, q = mix(nothing, at_zero, lane_control), mix(nothing, at_one, lane_control)
+            v, w, branch = mix(nothing, x, lane_control), mix(nothing, y, lane_control), 1
+        u[row, branch, 0] += total(p) + total(q)
+        u[row, branch, 1] += total(v)
+        u[row, branch, 2] += total(w)
+        u[row, branch, 3] += total(p) - total(q)
+
+
 @jit
 def overlaps(lam, psi, bits, target, control, u, row):
     """Add Im <lam| (1, X, Y, Z) on the target |psi> to u[row, 0] where the control bit is 0, to u[row, 1]
@@ -102,44 +148,7 @@ def overlaps(lam, psi, bits, target, control, u, row):
     block_control = control - WIDTH_BITS if control >= WIDTH_BITS else -1
     halves = 2 if block_control >= 0 else 1
     blocks = (1 << (bits - WIDTH_BITS)) // halves
-    nothing = splat(lam[0] - lam[0])
+    count = blocks // 2 if target >= WIDTH_BITS else blocks
     for half in range(halves):
-        at_zero, at_one, x, y = nothing, nothing, nothing, nothing
-        if target >= WIDTH_BITS:
-            bit = target - WIDTH_BITS
-            stride = BLOCK << bit
-            low, high = min(bit, block_control), max(bit, block_control)
-            low_value, high_value = (0, half) if low == bit else (half, 0)
-            for pair in range(blocks // 2):
-                a = _block_offset(pair, low, low_value, high, high_value)
-                b = a + stride
-                ar, ai, br, bi = load(psi, a), load(psi, a + WIDTH), load(psi, b), load(psi, b + WIDTH)
-                cr, ci, dr, di = load(lam, a), load(lam, a + WIDTH), load(lam, b), load(lam, b + WIDTH)
-                at_zero += cr * ai - ci * ar
-                at_one += dr * bi - di * br
-                x += cr * bi - ci * br + dr * ai - di * ar
-                y += dr * ar + di * ai - cr * br - ci * bi
-        else:
-            same = nothing
-            for block in range(blocks):
-                a = _insert(block, block_control, half) * BLOCK
-                ar, ai, cr, ci = load(psi, a), load(psi, a + WIDTH), load(lam, a), load(lam, a + WIDTH)
-                br, bi = exchange(ar, target), exchange(ai, target)
-                same += cr * ai - ci * ar
-                x += cr * bi - ci * br
-                y += cr * br + ci * bi
-            at_zero, at_one = mix(same, nothing, target), mix(nothing, same, target)
-            y = mix(nothing - y, y, target)
-        for value in range(2 if lane_control >= 0 else 1):
-            if lane_control < 0:
-                p, q, v, w, branch = at_zero, at_one, x, y, half
-            elif value == 0:
-                p, q = mix(at_zero, nothing, lane_control), mix(at_one, nothing, lane_control)
-                v, w, branch = mix(x, nothing, lane_control), mix(y, nothing, lane_control), 0
-            else:
-                p, q = mix(nothing, at_zero, lane_control), mix(nothing, at_one, lane_control)
-                v, w, branch = mix(nothing, x, lane_control), mix(nothing, y, lane_control), 1
-            u[row, branch, 0] += total(p) + total(q)
-            u[row, branch, 1] += total(v)
-            u[row, branch, 2] += total(w)
-            u[row, branch, 3] += total(p) - total(q)
+        for start in range(0, count, SOME):
+            _add_overlaps(lam, psi, start, min(start + SOME, count), target, half, lane_control, block_control, u, row)

@@ -57,6 +57,8 @@ def make_device(
     """
     if shots is not None and shots < 1:
         raise ValueError(f"shots must be at least 1, not {shots}")
+    if not 0.0 <= latency < float("inf") or not 0.0 <= jitter <= 1.0:
+        raise ValueError(f"latency must be 0 or more milliseconds, jitter 0 to 1, not {latency} and {jitter}")
     if latency > 0.0:
         from hpcqrl.quantum.emulated_qpu import EmulatedQpu
 
@@ -90,25 +92,28 @@ class NativeDevice:
         if self.shots is None:
             return self.simulator(True).run(angles, weights)
         bits = self.sample(angles, weights, self.shots)
-        return 1.0 - 2.0 * bits.mean(axis=1, dtype=self.dtype)
+        return (1.0 - 2.0 * bits.mean(axis=1)).astype(self.dtype)
 
     def probs(self, angles: Floats, weights: Floats, first: int | None = None) -> Floats:
         if self.shots is None:
             return self.simulator(False).run(angles, weights, first)
+        first = self.simulator(False).checked(first)
         states = self.sample(angles, weights, self.shots) @ (1 << np.arange(self.circuit.qubits)[::-1])
         counts = [np.bincount(row, minlength=1 << self.circuit.qubits)[:first] for row in states]
-        return np.array(counts, self.dtype) / self.shots
+        return np.array(counts, self.dtype).reshape(len(states), first) / self.shots
 
     def sample(self, angles: Floats, weights: Floats, shots: int) -> NDArray[np.uint8]:
         assert self.random is not None
         return self.simulator(False).sample(angles, weights, shots, self.random)
 
     def expval_vjp(self, angles: Floats, weights: Floats) -> tuple[Floats, Pullback]:
+        angles, weights = angles.copy(), weights.copy()  # the caller may change them before the pullback
         exact, states = self.simulator(True).run_for_gradient(angles, weights)
         value = exact if self.shots is None else self.expval(angles, weights)
         return value, lambda cotangent: self.simulator(True).gradient(angles, weights, states, cotangent)
 
     def probs_vjp(self, angles: Floats, weights: Floats, first: int | None = None) -> tuple[Floats, Pullback]:
+        angles, weights = angles.copy(), weights.copy()
         exact, states = self.simulator(False).run_for_gradient(angles, weights, first)
         value = exact if self.shots is None else self.probs(angles, weights, first)
         return value, lambda cotangent: self.simulator(False).gradient(angles, weights, states, cotangent)

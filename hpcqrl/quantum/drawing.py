@@ -16,7 +16,12 @@ def draw(circuit: Circuit) -> str:
 
     drawn = qml.draw(qml.QNode(run, device), decimals=None, max_length=118)
     size, weights = f"circuit: {circuit.qubits} qubits, {circuit.n_angles} angles", np.zeros(0)
+    angles = np.zeros(circuit.n_angles)
     if circuit.weights:
-        size += f", {circuit.weights[0]} layers; one layer"
-        weights = np.zeros((1, *circuit.weights[1:]))
-    return f"{size}:\n{drawn(np.zeros(circuit.n_angles), weights)}"
+        size, weights = f"{size}, {circuit.weights} weights", np.zeros(circuit.weights)
+        try:
+            one_layer = drawn(angles, weights[:1])
+            return f"{size}; the first of {circuit.weights[0]} layers:\n{one_layer}"
+        except IndexError:
+            pass  # the first axis of its weights is not that of layers
+    return f"{size}:\n{drawn(angles, weights)}"

@@ -78,7 +78,7 @@ def forward(rows, slots, axis, parameter, scale, offset, permutations, sizes, an
     matrices = np.empty((n_rows, 2, 8), states.dtype)
     vectors = np.zeros((n_rows, 4), states.dtype)
     lanes = np.empty((2, WIDTH_BITS + 1, WIDTH), states.dtype)
-    bloch = np.empty((bits, 3), states.dtype)
+    bloch = np.empty((bits, 3))
     spare = np.empty(states.shape[1], states.dtype)
     _prepare(rows, slots, axis, scale, offset, parameter, fixed, False, values, cosine, sine, matrices, vectors)
     for sample in range(samples):
@@ -126,10 +126,10 @@ def backward(
     matrices = np.empty((n_rows, 2, 8), states.dtype)
     vectors = np.zeros((n_rows, 4), states.dtype)
     lanes = np.empty((2, WIDTH_BITS + 1, WIDTH), states.dtype)
-    bloch = np.empty((bits, 3), states.dtype)
+    bloch = np.empty((bits, 3))
     pull = np.empty((bits, 3), states.dtype)
     back = np.empty((n_rows, 2, 8), states.dtype)
-    overlap = np.empty((bits, 4), states.dtype)
+    overlap = np.empty((bits, 4))
     u = np.zeros((n_rows, 2, 4))
     psi, lam, spare = (
         np.empty(states.shape[1], states.dtype),

@@ -1,43 +1,58 @@
 """What is read off a state: each qubit's Bloch vector, probabilities, sampled bits; and their adjoints."""
 
-from hpcqrl.quantum.amplitudes import BLOCK
-from hpcqrl.quantum.jit import jit
+from hpcqrl.quantum.amplitudes import BLOCK, SOME
+from hpcqrl.quantum.jit import inlined, jit
 from hpcqrl.quantum.simd import WIDTH, WIDTH_BITS, exchange, load, mix, splat, store, total
+
+
+@inlined
+def _add_lane_bloch(psi, start, stop, q, bloch):
+    """Add what some blocks have of a lane qubit's Bloch vector."""
+    nothing = splat(psi[0] - psi[0])
+    x, y, weight = nothing, nothing, nothing
+    for block in range(start, stop):
+        a = block * BLOCK
+        ar, ai = load(psi, a), load(psi, a + WIDTH)
+        br, bi = exchange(ar, q), exchange(ai, q)
+        weight += ar * ar + ai * ai
+        x += ar * br + ai * bi
+        y += ar * bi - ai * br
+    bloch[q, 0] += total(x)
+    bloch[q, 1] += total(mix(y, nothing - y, q))
+    bloch[q, 2] += total(mix(weight, nothing - weight, q))
+
+
+@inlined
+def _add_block_bloch(psi, start, stop, q, bloch):
+    """Add what some pairs of blocks have of another qubit's."""
+    nothing = splat(psi[0] - psi[0])
+    x, y, z = nothing, nothing, nothing
+    bit = q - WIDTH_BITS
+    stride = BLOCK << bit
+    for pair in range(start, stop):
+        low = pair & ((1 << bit) - 1)
+        a = (((pair - low) << 1) | low) * BLOCK
+        ar, ai = load(psi, a), load(psi, a + WIDTH)
+        br, bi = load(psi, a + stride), load(psi, a + stride + WIDTH)
+        x += ar * br + ai * bi
+        y += ar * bi - ai * br
+        z += ar * ar + ai * ai - br * br - bi * bi
+    bloch[q, 0] += 2.0 * total(x)
+    bloch[q, 1] += 2.0 * total(y)
+    bloch[q, 2] += total(z)
 
 
 @jit
 def bloch_vectors(psi, bits, bloch):
-    """Write bloch[q] = <X>, <Y>, <Z> of each qubit."""
+    """Write bloch[q] = <X>, <Y>, <Z> of each qubit, float64."""
     blocks = 1 << (bits - WIDTH_BITS)
-    nothing = splat(psi[0] - psi[0])
-    weight = nothing
+    bloch[:] = 0.0
     for q in range(min(bits, WIDTH_BITS)):
-        x, y, weight = nothing, nothing, nothing
-        for block in range(blocks):
-            a = block * BLOCK
-            ar, ai = load(psi, a), load(psi, a + WIDTH)
-            br, bi = exchange(ar, q), exchange(ai, q)
-            weight += ar * ar + ai * ai
-            x += ar * br + ai * bi
-            y += ar * bi - ai * br
-        bloch[q, 0] = total(x)
-        bloch[q, 1] = total(mix(y, nothing - y, q))
-        bloch[q, 2] = total(mix(weight, nothing - weight, q))
+        for start in range(0, blocks, SOME):
+            _add_lane_bloch(psi, start, min(start + SOME, blocks), q, bloch)
     for q in range(WIDTH_BITS, bits):
-        bit = q - WIDTH_BITS
-        stride = BLOCK << bit
-        x, y, z = nothing, nothing, nothing
-        for pair in range(blocks // 2):
-            low = pair & ((1 << bit) - 1)
-            a = (((pair - low) << 1) | low) * BLOCK
-            ar, ai = load(psi, a), load(psi, a + WIDTH)
-            br, bi = load(psi, a + stride), load(psi, a + stride + WIDTH)
-            x += ar * br + ai * bi
-            y += ar * bi - ai * br
-            z += ar * ar + ai * ai - br * br - bi * bi
-        bloch[q, 0] = 2.0 * total(x)
-        bloch[q, 1] = 2.0 * total(y)
-        bloch[q, 2] = total(z)
+        for start in range(0, blocks // 2, SOME):
+            _add_block_bloch(psi, start, min(start + SOME, blocks // 2), q, bloch)
 
 
 @jit

@@ -35,12 +35,14 @@ class PennyLaneDevice:
             self._method = "best"
 
     def expval(self, angles: Floats, weights: Floats) -> Floats:
-        return self._run(self._expvals, *_tensors(angles, weights), None).numpy()
+        return self._run(self._expvals, *self._tensors(angles, weights), None).numpy()
 
     def probs(self, angles: Floats, weights: Floats, first: int | None = None) -> Floats:
-        return self._run(self._all_probs, *_tensors(angles, weights), None).numpy()[:, :first]
+        self._check_first(first)
+        return self._run(self._all_probs, *self._tensors(angles, weights), None).numpy()[:, :first]
 
     def sample(self, angles: Floats, weights: Floats, shots: int) -> NDArray[np.uint8]:
+        self.circuit.check(angles, weights)
         node = self._node(lambda: qml.sample(wires=range(self.circuit.qubits)), shots=shots, diff_method=None)
         return np.stack([np.reshape(node(row, weights), (shots, -1)) for row in angles]).astype(np.uint8)
 
@@ -51,6 +53,7 @@ class PennyLaneDevice:
         """Lightning's adjoint method knows no gradient of probabilities, but their vector-Jacobian product is the
         gradient of one diagonal observable, which it does know: one pass instead of hundreds of shifted circuits.
         """
+        self._check_first(first)
         states = 1 << self.circuit.qubits
 
         def whole(cotangent: Floats) -> Floats:
@@ -90,12 +93,14 @@ class PennyLaneDevice:
         return torch.stack([torch.stack(row) if isinstance(row, list | tuple) else row for row in rows]).double()
 
     def _vjp(self, measure: Callable[[], Any], angles: Floats, weights: Floats) -> tuple[Floats, Pullback]:
-        tensors = _tensors(angles, weights)
+        tensors = self._tensors(angles, weights)
         wanted = [tensor.requires_grad_() for tensor in tensors if tensor.numel()]
         with torch.enable_grad():
             value = self._run(measure, *tensors, self._method)
 
         def pullback(cotangent: Floats) -> tuple[Floats, Floats]:
+            if not value.requires_grad:  # no angle or weight has a part in it
+                return np.zeros(angles.shape), np.zeros(weights.shape)
             found = torch.autograd.grad(value, wanted, torch.as_tensor(cotangent).to(value.dtype), allow_unused=True)
             gradients = dict(zip(map(id, wanted), found, strict=True))
             first, second = (gradients.get(id(tensor)) for tensor in tensors)
@@ -106,6 +111,14 @@ class PennyLaneDevice:
 
         return value.detach().numpy(), pullback
 
+    def _tensors(self, angles: Floats, weights: Floats) -> tuple[Tensor, Tensor]:
+        self.circuit.check(angles, weights)
+        return torch.tensor(angles, dtype=torch.float64), torch.tensor(weights, dtype=torch.float64)
+
+    def _check_first(self, first: int | None) -> None:
+        if first is not None and not 1 <= first <= 1 << self.circuit.qubits:
+            raise ValueError(f"{first} results are asked for, but the circuit has {1 << self.circuit.qubits}")
+
 
 def _make(name: str, wires: int, seed: int) -> Any:
     try:
@@ -113,7 +126,3 @@ def _make(name: str, wires: int, seed: int) -> Any:
     except TypeError:  # a device that takes no seed: hardware draws its own shots, older simulators draw NumPy's
         np.random.seed(seed)
         return qml.device(name, wires=wires)
-
-
-def _tensors(angles: Floats, weights: Floats) -> tuple[Tensor, Tensor]:
-    return torch.tensor(angles, dtype=torch.float64), torch.tensor(weights, dtype=torch.float64)

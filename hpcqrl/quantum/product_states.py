@@ -3,7 +3,7 @@
 Gates before any entanglement cost two passes over the state instead of one per gate.
 """
 
-from hpcqrl.quantum.amplitudes import BLOCK
+from hpcqrl.quantum.amplitudes import BLOCK, SOME
 from hpcqrl.quantum.jit import jit
 from hpcqrl.quantum.simd import WIDTH, WIDTH_BITS, load, splat, store, total
 
@@ -62,20 +62,25 @@ def product_state_adjoint(vectors, bits, re, im, partial, lam, overlap):
     for q in range(bits - 1, WIDTH_BITS - 1, -1):
         blocks = 1 << (q - WIDTH_BITS)
         r0, i0, r1, i1 = splat(vectors[q, 0]), splat(vectors[q, 1]), splat(vectors[q, 2]), splat(vectors[q, 3])
-        s0, t0, s1, t1 = nothing, nothing, nothing, nothing
-        for block in range(blocks):
-            low = block * BLOCK
-            high = low + blocks * BLOCK
-            p = high  # the partial product of `blocks` blocks begins at block number `blocks`
-            ar, ai = load(partial, p), load(partial, p + WIDTH)
-            cr, ci, dr, di = load(lam, low), load(lam, low + WIDTH), load(lam, high), load(lam, high + WIDTH)
-            s0 += cr * ar + ci * ai
-            t0 += cr * ai - ci * ar
-            s1 += dr * ar + di * ai
-            t1 += dr * ai - di * ar
-            store(lam, low, r0 * cr + i0 * ci + r1 * dr + i1 * di)
-            store(lam, low + WIDTH, r0 * ci - i0 * cr + r1 * di - i1 * dr)
-        overlap[q, 0], overlap[q, 1], overlap[q, 2], overlap[q, 3] = total(s0), total(t0), total(s1), total(t1)
+        overlap[q, :] = 0.0
+        for start in range(0, blocks, SOME):
+            s0, t0, s1, t1 = nothing, nothing, nothing, nothing
+            for block in range(start, min(start + SOME, blocks)):
+                low = block * BLOCK
+                high = low + blocks * BLOCK
+                p = high  # the partial product of `blocks` blocks begins at block number `blocks`
+                ar, ai = load(partial, p), load(partial, p + WIDTH)
+                cr, ci, dr, di = load(lam, low), load(lam, low + WIDTH), load(lam, high), load(lam, high + WIDTH)
+                s0 += cr * ar + ci * ai
+                t0 += cr * ai - ci * ar
+                s1 += dr * ar + di * ai
+                t1 += dr * ai - di * ar
+                store(lam, low, r0 * cr + i0 * ci + r1 * dr + i1 * di)
+                store(lam, low + WIDTH, r0 * ci - i0 * cr + r1 * di - i1 * dr)
+            overlap[q, 0] += total(s0)
+            overlap[q, 1] += total(t0)
+            overlap[q, 2] += total(s1)
+            overlap[q, 3] += total(t1)
     for q in range(WIDTH_BITS - 1, -1, -1):
         half = 1 << q
         for column in range(4):

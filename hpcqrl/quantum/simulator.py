@@ -25,7 +25,6 @@ class Simulator:
             raise ValueError(f"the precision is float32 or float64, not {self.dtype}")
         self.program: Program = lower(circuit, expval)
         self._outcome = kernels.EXPVAL if expval else kernels.PROBS
-        self._angle_shape, self._n_weights = (circuit.n_angles,), circuit.n_weights
         self._width = circuit.qubits if expval else 1 << circuit.qubits
         self._state_size = 2 << self.program.sizes[0]
         self._one_state = np.empty((1, self._state_size), self.dtype)
@@ -33,7 +32,7 @@ class Simulator:
     def run(self, angles: Floats, weights: Floats, first: int | None = None) -> Floats:
         """Expectation values of Z [samples, qubits], or the probabilities of the `first` basis states (all of them)."""
         inputs = self._inputs(angles, weights)
-        result = np.empty((len(angles), self._width if first is None else self._checked(first)), self.dtype)
+        result = np.empty((len(angles), self.checked(first)), self.dtype)
         kernels.forward(*self.program, *inputs, self._one_state, self._outcome, result)
         return result
 
@@ -41,7 +40,7 @@ class Simulator:
         """The same, and the states that `gradient` needs."""
         inputs = self._inputs(angles, weights)
         states = np.empty((len(angles), self._state_size), self.dtype)
-        result = np.empty((len(angles), self._width if first is None else self._checked(first)), self.dtype)
+        result = np.empty((len(angles), self.checked(first)), self.dtype)
         kernels.forward(*self.program, *inputs, states, self._outcome, result)
         return result, states
 
@@ -51,7 +50,7 @@ class Simulator:
         if states.shape != (len(angles), self._state_size) or cotangent.shape[0] != len(angles):
             raise ValueError(f"states {states.shape} and cotangent {cotangent.shape} are not of {len(angles)} samples")
         if cotangent.shape[1] != self._width:
-            self._checked(cotangent.shape[1])
+            self.checked(cotangent.shape[1])
         angle_gradient = np.empty(angles.shape)
         weight_gradient = np.empty(weights.size)
         cotangent = np.ascontiguousarray(cotangent, self.dtype)
@@ -64,6 +63,8 @@ class Simulator:
         uniforms = np.empty((1, shots))
         nothing = np.empty((1, 0), self.dtype)
         angles, weights = self._inputs(angles, weights)
+        if not (np.isfinite(angles).all() and np.isfinite(weights).all()):
+            raise ValueError("a circuit whose angles or weights are not finite cannot be measured")
         for k in range(angles.shape[0]):
             random.random(out=uniforms)
             one = angles[k : k + 1]
@@ -73,17 +74,22 @@ class Simulator:
 
     def _inputs(self, angles: Floats, weights: Floats) -> tuple[Floats, Floats]:
         """Of one type, for which the kernels are compiled, and of the shapes that they rely on."""
-        if angles.shape[1:] != self._angle_shape or weights.size != self._n_weights:
-            raise ValueError(
-                f"the circuit takes angles [samples, {self.circuit.n_angles}] and weights {self.circuit.weights}, "
-                f"not {angles.shape} and {weights.shape}"
-            )
-        return np.ascontiguousarray(angles, np.float64), np.ascontiguousarray(weights, np.float64).reshape(-1)
+        self.circuit.check(angles, weights)
+        return _plain(angles), _plain(weights).reshape(-1)
 
-    def _checked(self, first: int) -> int:
+    def checked(self, first: int | None) -> int:
+        """How many results there are if `first` are asked for; all if None. ValueError if there are not so many."""
+        if first is None:
+            return self._width
         if self._outcome == kernels.EXPVAL or not 1 <= first <= self._width:
             raise ValueError(f"{first} results are asked for, but the circuit has {self._width}")
         return first
+
+
+def _plain(array: Floats) -> Floats:
+    """As the kernels are compiled for: contiguous, float64, writeable."""
+    array = np.ascontiguousarray(array, np.float64)
+    return array if array.flags.writeable else array.copy()
 
 
 def compile_kernels(dtype: type[np.floating] = np.float32) -> None:

@@ -50,6 +50,14 @@ class Circuit:
     def n_weights(self) -> int:
         return math.prod(self.weights) if self.weights else 0
 
+    def check(self, angles: np.ndarray, weights: np.ndarray) -> None:
+        """ValueError unless angles are [samples, n_angles] and weights [*weights]."""
+        if angles.shape[1:] != (self.n_angles,) or weights.shape != (self.weights or (0,)):
+            raise ValueError(
+                f"the circuit takes angles [samples, {self.n_angles}] and weights {self.weights or (0,)}, "
+                f"not {angles.shape} and {weights.shape}"
+            )
+
 
 class Parameter(NamedTuple):
     """scale * values[position] + offset, radians; values are the angles, then the weights; -1: the offset alone."""
@@ -68,10 +76,15 @@ def trace(circuit: Circuit) -> list[Gate]:
     Raises ValueError for it, for a gate that the native kernels lack, and for a parameter that is no such line.
     """
     random = np.random.default_rng(20240229)
-    values = random.uniform(0.1, 3.0, (5, circuit.n_angles + circuit.n_weights))
-    values[3] *= -1.0
+    numbers = circuit.n_angles + circuit.n_weights
+    bits = max(1, (numbers - 1).bit_length())
+    values = random.uniform(0.1, 3.0, (6 + bits, numbers))
     values[4] += 20.0
-    runs = [_gates(circuit, row) for row in values]
+    values[5] += 20.0
+    values[[3, 5]] *= -1.0
+    for bit in range(bits):  # any two of the numbers have different signs in one of these
+        values[6 + bit, np.arange(numbers) >> bit & 1 == 1] *= -1.0
+    runs = [_gates(circuit, row.copy()) for row in values]  # a copy: the function may compute in place
     if len({tuple((gate.name, gate.wires) for gate in run) for run in runs}) != 1:
         raise ValueError("the circuit's gates depend on the values of its angles or weights; they must not")
     gates = []
@@ -98,10 +111,11 @@ def _line(gate: str, values: np.ndarray, seen: np.ndarray) -> Parameter:
     if error[index] > 1e-9 * (1.0 + abs(slopes[0, index])):
         raise ValueError(
             f"a parameter of {gate} is not scale * (one angle or weight) + offset; apply other functions, such as "
-            "arctan, to the angles before the circuit"
+            "arctan, to the angles before the circuit; or, if PennyLane has made it of another gate, use a device of "
+            "PennyLane's, --qpu default.qubit"
         )
     scale = slopes[:, index].mean()
-    return Parameter(index, float(np.round(scale, 12)), float(np.round(seen[0] - scale * values[0, index], 12)))
+    return Parameter(index, float(f"{scale:.12g}"), float(np.round(seen[0] - scale * values[0, index], 12)))
 
 
 def _gates(circuit: Circuit, values: np.ndarray) -> Sequence[Gate]:
@@ -126,7 +140,9 @@ def _gates(circuit: Circuit, values: np.ndarray) -> Sequence[Gate]:
 
 def _expand(operation: Any, gates: list[Gate]) -> None:
     """PennyLane's operation as native gates, by its own decomposition where need be."""
-    if operation.name in NATIVE and all(getattr(operation, "control_values", [True])):
+    wires = 1 if operation.name in _ONE_QUBIT else 2
+    plain = len(operation.wires) == wires and all(getattr(operation, "control_values", [True]))
+    if operation.name in NATIVE and plain:
         gates.append(Gate(operation.name, tuple(operation.wires), tuple(map(float, operation.parameters))))
     elif operation.name in ("Identity", "GlobalPhase", "Barrier"):
         return
