@@ -109,6 +109,8 @@ def main() -> None:
         mean, middle, lowest, highest = (f"{number:.4f}" for number in numbers)
         name, env = label(group[0], runs, but=("seed", "env")), str(group[0].config.get("env", "?"))
         rows.append([name, env, str(len(group)), mean, middle, shown(*interval(scores), 4), lowest, highest])
+    if any(1 < len(group) < 5 for group in groups):
+        say("table", "note: intervals over fewer than 5 seeds are too narrow: over 2 seeds, they miss half of the time")
     write(WRITERS[options.format](HEADINGS, rows), options.out, "table")
 
 
