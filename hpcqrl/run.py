@@ -91,7 +91,10 @@ def _run(
     with ExitStack() as cleanup:
         if config.qpu == "native" and _has_circuit(config):
             with agents.together():
-                system.environment(config).close()  # a wrong one is named before anyone waits for kernels
+                from hpcqrl.quantum.jit import cached
+
+                if not cached():  # a wrong environment is named before anyone waits for kernels
+                    system.environment(config).close()
             compile_kernels(agents)
         with agents.together():
             agent = system.Agent(config, agents.rank)

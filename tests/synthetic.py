@@ -1,5 +1,7 @@
 """Results files with any returns, written as runs write them; and tools called without a process of their own."""
 
+import csv
+import io
 import json
 import sys
 
@@ -53,3 +55,8 @@ def call(module, capsys, *arguments):
         sys.argv = before
     output, errors = capsys.readouterr()
     return status, output, errors + (status if isinstance(status, str) else "")
+
+
+def rows(text):
+    """Those of a table in CSV."""
+    return list(csv.DictReader(io.StringIO(text)))

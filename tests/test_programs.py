@@ -62,6 +62,17 @@ def test_parameters_are_found_by_their_lines():
     assert found == [Parameter(1, 1.0, 0.0), Parameter(3, 2.0, -0.5), Parameter(-1, 0.0, 0.25)]
 
 
+def test_a_function_may_compute_in_place():
+    def function(angles, weights):
+        angles *= 0.5
+        weights[0] += 1.0
+        gates.RX(angles[0], wires=0)
+        gates.RY(weights[0], wires=0)
+
+    found = [gate.parameters[0] for gate in trace(Circuit(function, 1, 1, (1,)))]
+    assert found == [Parameter(0, 0.5, 0.0), Parameter(1, 1.0, 1.0)]
+
+
 def test_templates_and_other_gates_are_decomposed():
     def function(angles, weights):
         qml.AngleEmbedding(angles, wires=range(3))

@@ -14,6 +14,7 @@ from typing import Literal
 import matplotlib
 import numpy as np
 import tyro
+from colours import colours_of
 from evaluations import draw_tests
 from intervals import interval
 from reading import axis, by_seed, how_counted, label, moving_average, per_agent, read_runs, say
@@ -111,14 +112,11 @@ def draw(runs: list[Run], options: Options) -> None:
     """Write the figure."""
     groups = drawn_together(runs, options.window, options.x)
     figure, axes = plt.subplots(figsize=(8, 5 + 0.15 * len(groups)), layout="constrained")
-    many = plt.get_cmap("turbo")(np.linspace(0, 1, len(groups)))
-    for number, group in enumerate(groups):
+    for group, colour in zip(groups, colours_of(len(groups)), strict=True):
         seeds = [f"{len(group)} seeds"] if len(group) > 1 else []
         state = [] if all(run.complete for run in group) else ["not complete"]
         name = ", ".join([label(group[0], runs), *seeds, *state])
-        draw_line(
-            axes, group, name, f"C{number}" if len(groups) <= 10 else many[number], options, 0.3 / (1 + len(groups))
-        )
+        draw_line(axes, group, name, colour, options, 0.3 / (1 + len(groups)))
     axes.set_title(", ".join(sorted({str(run.config.get("env")) for run in runs})))
     axes.set_xlabel(x_label(options.x, runs))
     bands = {"95% interval over seeds" if len(group) > 1 else "quartiles" for group in groups}

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+from colours import colours_of
 from reading import common_tests, label, say
 
 from hpcqrl.results.reader import Run
@@ -18,7 +19,7 @@ def draw_tests(runs: list[Run], out: Path) -> None:
         )
         groups.setdefault(repr((run.system, run.agents, sorted(alike.config.items(), key=str))), []).append(alike)
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
-    for number, group in enumerate(groups.values()):
+    for group, colour in zip(groups.values(), colours_of(len(groups)), strict=True):
         steps, means = common_tests(group)
         name = f"{label(group[0], [other[0] for other in groups.values()])}, {len(group)} seed{'s'[: len(group) > 1]}"
         name += "" if all(run.complete for run in group) else ", not complete"
@@ -28,8 +29,8 @@ def draw_tests(runs: list[Run], out: Path) -> None:
             continue
         if steps[-1] < last:
             say("curves", f"note: {name}: drawn to {steps[-1]:,} of {last:,} steps, where its shortest run ends")
-        axes.plot(steps, means.mean(axis=0), "o-" if len(steps) == 1 else "-", label=name, color=f"C{number}", zorder=2)
-        axes.fill_between(steps, means.min(axis=0), means.max(axis=0), color=f"C{number}", alpha=0.15, linewidth=0)
+        axes.plot(steps, means.mean(axis=0), "o-" if len(steps) == 1 else "-", label=name, color=colour, zorder=2)
+        axes.fill_between(steps, means.min(axis=0), means.max(axis=0), color=colour, alpha=0.15, linewidth=0)
     if not axes.lines:
         raise ValueError("there is no line to draw")
     axes.set_title(", ".join(sorted({str(run.config.get("env")) for run in runs})))

@@ -19,7 +19,7 @@ from report_tables import (
     Runs,
     Table,
     counted,
-    final,
+    ends_of,
     orders_table,
     over,
     runs_table,
@@ -55,7 +55,7 @@ def draw(paper: Paper, part: Curves, runs: Runs, out: Path) -> str:
                 axes.plot(where, mean, "o" if where[0] == where[-1] else "-", color=f"C{number}", label=short)
                 axes.fill_between(where, low, high, color=f"C{number}", alpha=0.12, linewidth=0)
         if part.target and part.target[0] in runs:
-            target = final(runs, *part.target)
+            target = float(np.mean(ends_of(runs, *part.target)))
             axes.axhline(target, color="C0", linestyle="--", label=f"what {part.target[0]} ends with")
         if axes.lines:
             axes.legend(fontsize="small", loc="best")

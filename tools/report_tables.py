@@ -73,7 +73,7 @@ def speedups_table(part: Speedups, runs: Runs) -> Table:
     base_name = part.rows[0][0]
     if base_name not in groups:
         return Table(part.title, ("model", "paper", "ours"), [], f"There is no run of {base_name} to compare with.")
-    ends = [score(run, window_of(runs, [base_name], part.last, of_tests=False)) for run in runs[base_name]]
+    ends = ends_of(runs, base_name, part.last)
     target = float(np.mean(ends))
     curves = {name: learning(group, window) for name, group in groups.items()}
     base, rows = first_at(curves[base_name], target), []
@@ -97,10 +97,10 @@ def speedups_table(part: Speedups, runs: Runs) -> Table:
     return Table(part.title, headings, rows, below)
 
 
-def final(runs: Runs, name: str, last: int) -> float:
-    """The mean return, over seeds, of the last episodes of these runs."""
+def ends_of(runs: Runs, name: str, last: int) -> list[float]:
+    """The mean return of the last episodes of each of these runs."""
     last = window_of(runs, [name], last, of_tests=False)
-    return float(np.mean([score(run, last) for run in runs[name]]))
+    return [score(run, last) for run in runs[name]]
 
 
 def orders_table(paper: Paper, runs: Runs) -> Table:

@@ -14,8 +14,9 @@ from typing import Literal
 
 import numpy as np
 import tyro
+from colours import colours_of
 from reading import SYNCHRONOUS, by_seed, label, read_runs, say
-from scaling_figure import colours_of, draw_series, draw_strong, finish, panels_of_a_figure
+from scaling_figure import draw_series, draw_strong, finish, panels_of_a_figure
 from scaling_points import Point, point
 from table import markdown, write
 from throughput import NAMES, Model, fit

@@ -18,15 +18,6 @@ def panels_of_a_figure() -> tuple[plt.Figure, np.ndarray]:
     return plt.subplots(2, 3, figsize=(15, 8.5), layout="constrained")
 
 
-def colours_of(series: int) -> list[object]:
-    """A colour for each of so many series."""
-    return (
-        [f"C{number}" for number in range(series)]
-        if series <= 10
-        else list(plt.get_cmap("turbo")(np.linspace(0, 1, series)))
-    )
-
-
 def draw_series(
     panels: np.ndarray,
     name: str,

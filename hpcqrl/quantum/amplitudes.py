@@ -97,7 +97,7 @@ def adjoint(matrices, row, result):
 
 @inlined
 def _add_overlaps(lam, psi, start, stop, target, half, lane_control, block_control, u, row):
-    """The same of some blocks, or pairs of blocks, where the controlling bit of their number is `half`."""
+    """Add what some blocks, or pairs of blocks, have of `overlaps`, where a block bit that controls is `half`."""
     nothing = splat(lam[0] - lam[0])
     at_zero, at_one, x, y = nothing, nothing, nothing, nothing
     if target >= WIDTH_BITS:

@@ -97,7 +97,7 @@ class NativeDevice:
     def probs(self, angles: Floats, weights: Floats, first: int | None = None) -> Floats:
         if self.shots is None:
             return self.simulator(False).run(angles, weights, first)
-        first = self.simulator(False).checked(first)
+        first = self.circuit.states(first)
         states = self.sample(angles, weights, self.shots) @ (1 << np.arange(self.circuit.qubits)[::-1])
         counts = [np.bincount(row, minlength=1 << self.circuit.qubits)[:first] for row in states]
         return np.array(counts, self.dtype).reshape(len(states), first) / self.shots

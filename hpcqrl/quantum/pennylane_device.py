@@ -38,7 +38,7 @@ class PennyLaneDevice:
         return self._run(self._expvals, *self._tensors(angles, weights), None).numpy()
 
     def probs(self, angles: Floats, weights: Floats, first: int | None = None) -> Floats:
-        self._check_first(first)
+        first = self.circuit.states(first)
         return self._run(self._all_probs, *self._tensors(angles, weights), None).numpy()[:, :first]
 
     def sample(self, angles: Floats, weights: Floats, shots: int) -> NDArray[np.uint8]:
@@ -53,8 +53,7 @@ class PennyLaneDevice:
         """Lightning's adjoint method knows no gradient of probabilities, but their vector-Jacobian product is the
         gradient of one diagonal observable, which it does know: one pass instead of hundreds of shifted circuits.
         """
-        self._check_first(first)
-        states = 1 << self.circuit.qubits
+        first, states = self.circuit.states(first), self.circuit.states(None)
 
         def whole(cotangent: Floats) -> Floats:
             return np.pad(cotangent.astype(np.float64), ((0, 0), (0, states - cotangent.shape[1])))
@@ -114,10 +113,6 @@ class PennyLaneDevice:
     def _tensors(self, angles: Floats, weights: Floats) -> tuple[Tensor, Tensor]:
         self.circuit.check(angles, weights)
         return torch.tensor(angles, dtype=torch.float64), torch.tensor(weights, dtype=torch.float64)
-
-    def _check_first(self, first: int | None) -> None:
-        if first is not None and not 1 <= first <= 1 << self.circuit.qubits:
-            raise ValueError(f"{first} results are asked for, but the circuit has {1 << self.circuit.qubits}")
 
 
 def _make(name: str, wires: int, seed: int) -> Any:

@@ -25,14 +25,13 @@ class Simulator:
             raise ValueError(f"the precision is float32 or float64, not {self.dtype}")
         self.program: Program = lower(circuit, expval)
         self._outcome = kernels.EXPVAL if expval else kernels.PROBS
-        self._width = circuit.qubits if expval else 1 << circuit.qubits
         self._state_size = 2 << self.program.sizes[0]
         self._one_state = np.empty((1, self._state_size), self.dtype)
 
     def run(self, angles: Floats, weights: Floats, first: int | None = None) -> Floats:
         """Expectation values of Z [samples, qubits], or the probabilities of the `first` basis states (all of them)."""
         inputs = self._inputs(angles, weights)
-        result = np.empty((len(angles), self.checked(first)), self.dtype)
+        result = np.empty((len(angles), self._results(first)), self.dtype)
         kernels.forward(*self.program, *inputs, self._one_state, self._outcome, result)
         return result
 
@@ -40,17 +39,16 @@ class Simulator:
         """The same, and the states that `gradient` needs."""
         inputs = self._inputs(angles, weights)
         states = np.empty((len(angles), self._state_size), self.dtype)
-        result = np.empty((len(angles), self.checked(first)), self.dtype)
+        result = np.empty((len(angles), self._results(first)), self.dtype)
         kernels.forward(*self.program, *inputs, states, self._outcome, result)
         return result, states
 
     def gradient(self, angles: Floats, weights: Floats, states: Floats, cotangent: Floats) -> tuple[Floats, Floats]:
         """Gradients of sum(cotangent * result) in angles and in weights, float64."""
         inputs = self._inputs(angles, weights)
-        if states.shape != (len(angles), self._state_size) or cotangent.shape[0] != len(angles):
-            raise ValueError(f"states {states.shape} and cotangent {cotangent.shape} are not of {len(angles)} samples")
-        if cotangent.shape[1] != self._width:
-            self.checked(cotangent.shape[1])
+        results = len(angles), self._results(cotangent.shape[1])
+        if states.shape != (len(angles), self._state_size) or cotangent.shape != results:
+            raise ValueError(f"states {states.shape} and cotangent {cotangent.shape} are not of {results} results")
         angle_gradient = np.empty(angles.shape)
         weight_gradient = np.empty(weights.size)
         cotangent = np.ascontiguousarray(cotangent, self.dtype)
@@ -77,13 +75,8 @@ class Simulator:
         self.circuit.check(angles, weights)
         return _plain(angles), _plain(weights).reshape(-1)
 
-    def checked(self, first: int | None) -> int:
-        """How many results there are if `first` are asked for; all if None. ValueError if there are not so many."""
-        if first is None:
-            return self._width
-        if self._outcome == kernels.EXPVAL or not 1 <= first <= self._width:
-            raise ValueError(f"{first} results are asked for, but the circuit has {self._width}")
-        return first
+    def _results(self, first: int | None) -> int:
+        return self.circuit.qubits if self._outcome == kernels.EXPVAL else self.circuit.states(first)
 
 
 def _plain(array: Floats) -> Floats:

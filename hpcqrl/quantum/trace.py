@@ -58,6 +58,12 @@ class Circuit:
                 f"not {angles.shape} and {weights.shape}"
             )
 
+    def states(self, first: int | None) -> int:
+        """How many basis states the `first` are; all if None. ValueError if there are not so many."""
+        if first is not None and not 1 <= first <= 1 << self.qubits:
+            raise ValueError(f"{first} results are asked for, but the circuit has {1 << self.qubits}")
+        return first or 1 << self.qubits
+
 
 class Parameter(NamedTuple):
     """scale * values[position] + offset, radians; values are the angles, then the weights; -1: the offset alone."""

@@ -40,8 +40,9 @@ def read_run(path: str | Path) -> Run:
             if attributes["format"] > FORMAT:
                 raise ValueError(f"it is of format {attributes['format']}; this version reads up to {FORMAT}")
             episodes = file["episodes"][:]
-            for column in EPISODE:
-                episodes[column.name]
+            lacking = [column.name for column in EPISODE if column.name not in (episodes.dtype.names or ())]
+            if lacking:
+                raise ValueError(f"its episodes lack {', '.join(lacking)}")
             evaluations = file["evaluations"][:] if "evaluations" in file else np.empty(0, row_dtype(EVALUATION))
             parameters: dict[str, np.ndarray] = {}
             if "parameters" in file:
