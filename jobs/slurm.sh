@@ -8,6 +8,7 @@
 if [ -d .venv ]; then PATH=$PWD/.venv/bin:$PATH; fi
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 # a rank computes with one thread
 interrupted=75 # hpcqrl's exit status when it was interrupted and has left a checkpoint
+terminated=143 # 128 + SIGTERM: a rank's when srun ended it before it could catch the signal
 
 # train SYSTEM [OPTION...]: on all ranks of the job, or on $ranks; into the file that --out names, else one named after
 # the job. Goes on from the checkpoint of an earlier start; requeues the job when this one is interrupted in its turn.
@@ -90,11 +91,13 @@ launch() {
         # MPICH names its shared memory after the step. What a killed start has left behind must not be taken up by the
         # next, but a requeued job counts its steps from 0 again.
         for ((step = 0; step < ${SLURM_RESTART_COUNT:-0}; step++)); do srun --nodes=1 --ntasks=1 true; done
-        # When a rank fails, the others must end: but the first to end with $interrupted must not cut off the others.
+        # When a rank fails, the others must end: but the first to end with $interrupted must not cut off the others. And
+        # srun's status is its ranks' highest: one that was terminated for another's failure must not hide that one's.
+        local rank='trap : USR1 TERM; "$@"; status=$?
+            exit $((status == '$interrupted' ? 0 : status == '$terminated' ? 1 : status))'
         exec srun --mpi="${SLURM_MPI_TYPE:-pmi2}" --kill-on-bad-exit=1 --cpu-bind=cores \
             --ntasks="${ranks:-$SLURM_NTASKS}" --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" \
-            bash -c "trap : USR1 TERM; \"\$@\"; status=\$?; exit \$((status == $interrupted ? 0 : status))" \
-            rank "${HPCQRL:-hpcqrl}" "$@"
+            bash -c "$rank" rank "${HPCQRL:-hpcqrl}" "$@"
         ;;
     mpiexec)
         unset SLURM_GPUS_PER_TASK      # mpiexec itself starts one Slurm task a node, which must have all GPUs

@@ -225,3 +225,11 @@ def test_what_is_wrong_is_said_in_the_log(cluster, tmp_path):
         facts, log = cluster.wait(jobs[name]), (tmp_path / name).read_text()
         assert facts["JobState"] == "FAILED" and reason in log and "Traceback" not in log, log
         assert facts["ExitCode"] == status, log
+
+
+def test_a_rank_that_starts_late_does_not_hide_why_another_failed(cluster, tmp_path):
+    late = tmp_path / "late"
+    late.write_text('#!/usr/bin/env bash\nif [ $SLURM_PROCID = 1 ]; then exec sleep 60; fi\nexec hpcqrl "$@"\n')
+    late.chmod(0o755)
+    job = cluster.submit("qa3c", tmp_path / "log", "--no-such-option", options=("--ntasks=2",), HPCQRL=str(late))
+    assert cluster.wait(job, seconds=30)["ExitCode"] == "2:0", (tmp_path / "log").read_text()
