@@ -4,6 +4,7 @@ python tools/scaling.py run qa3c --agents 1 2 4 8 16 32 --qpu-latency 1 5
 python tools/scaling.py plot runs/scaling/qa3c-weak-*.h5 --strong runs/scaling/qa3c-strong-*.h5 --out scaling.png
 """
 
+import itertools
 import os
 import shlex
 import subprocess
@@ -17,7 +18,7 @@ import tyro
 from colours import colours_of
 from reading import SYNCHRONOUS, by_seed, label, read_runs, say
 from scaling_figure import draw_series, draw_strong, finish, panels_of_a_figure
-from scaling_points import Point, point
+from scaling_points import Point, medians, point
 from table import markdown, write
 from throughput import NAMES, Model, fit
 
@@ -34,27 +35,29 @@ def run(
     qpu_latency: tuple[float, ...] = (1.0, 5.0),
     qpu_jitter: float = 0.0,
     episodes: int = 20,
+    repeats: int = 1,
     kind: Literal["weak", "strong"] = "weak",
     options: str = "",
     out: Path = Path("runs/scaling"),
 ) -> None:
-    """Train with each number of agents, with learning all but off, and print what each run shows.
+    """Train with each number of agents, with learning all but off, and print what the runs show: medians of repeats.
 
-    episodes: of each agent; with --kind strong, of each of the most agents, and as many in all for fewer. qpu_latency:
-    milliseconds, each in turn. options: more of `hpcqrl train`'s, as in --options="--env Acrobot-v1". A complete run is
-    not repeated.
+    episodes: of each agent; with --kind strong, of each of the most agents, and as many in all for fewer. repeats: runs
+    of each number of agents, with seeds from 0, all numbers before the next repeat. qpu_latency: milliseconds, each in
+    turn. options: more of `hpcqrl train`'s, as in --options="--env Acrobot-v1". A complete run is not repeated.
     """
-    if min(agents) < 1 or episodes < 1:
-        sys.exit(f"scaling: agents and episodes must be at least 1, not {min(*agents, episodes)}")
-    rows = []
-    for latency in qpu_latency:
+    if min(agents) < 1 or episodes < 1 or repeats < 1:
+        sys.exit(f"scaling: agents, episodes and repeats must be at least 1, not {min(*agents, episodes, repeats)}")
+    points = []
+    for seed, latency in itertools.product(range(repeats), qpu_latency):
         for number in agents:
-            path = out / f"{system}-{kind}-{latency:g}ms-{number}.h5"
+            path = out / f"{system}-{kind}-{latency:g}ms-{number}{f'-seed{seed}' if seed else ''}.h5"
             each = episodes if kind == "weak" else max(1, episodes * max(agents) // number)
             wanted = each if system in SYNCHRONOUS else each * number
             qpu = ("--qpu-latency", str(latency), "--qpu-jitter", str(qpu_jitter))
             root = () if system in SYNCHRONOUS else ("--root", "act")
             command = ["train", system, "--episodes", str(wanted), *qpu, *root, *STILL, *shlex.split(options)]
+            command += ["--seed", str(seed)] if seed else []
             load = os.getloadavg()[0]
             kept = path.with_suffix(".command")
             made_by = shlex.join(["mpiexec", "-n", str(number), "hpcqrl", *command])
@@ -81,13 +84,13 @@ def run(
             except ValueError as error:
                 say("scaling", f"left out: {error}")
                 continue
-            rows.append(_row(found))
+            points.append(found)
             print(
                 f"{path}: {found.steps:,.0f} steps/s; load before it {load:.1f} on {os.cpu_count()} cores", flush=True
             )
-    if not rows:
+    if not points:
         sys.exit("scaling: no run to show")
-    print(markdown(HEADINGS, rows), end="")
+    print(markdown(HEADINGS, [_row(p) for p in medians(points)]), end="")
 
 
 def _complete(path: Path) -> bool:
@@ -104,7 +107,8 @@ HEADINGS = (
 
 def _row(point: Point) -> list[str]:
     push = [f"{1e3 * part:.3f}" for part in point.push]
-    rates = [f"{point.steps:,.1f}", f"{point.updates:,.1f}"]
+    between = "" if point.between[0] == point.between[1] else " ({:,.1f} to {:,.1f})".format(*point.between)
+    rates = [f"{point.steps:,.1f}{between}", f"{point.updates:,.1f}"]
     return [str(point.agents), f"{point.latency:g}", *rates, *push, f"{point.staleness:.2f}", f"{point.waiting:.1%}"]
 
 
@@ -115,7 +119,8 @@ def plot(
     cores: float = float(os.cpu_count() or 1),
 ) -> None:
     """Draw weak scaling, and with --strong strong scaling; fit the model to every second number of agents, and print
-    what it is fitted to, its constants, and its error on the numbers held out. cores: of the machine that it ran on.
+    what it is fitted to, its constants, and its error on the numbers held out. Runs that differ only in their seed are
+    one point, their median. cores: of the machine that it ran on.
     """
     if not cores > 0:
         sys.exit(f"scaling: cores must be above 0, not {cores:g}")
@@ -124,7 +129,7 @@ def plot(
     figure, panels = panels_of_a_figure()
     text, colours = [], iter(colours_of(sum(len({p.latency for p in points if p.run in kind}) for kind in kinds)))
     for kind in kinds:
-        mine = sorted((p for p in points if p.run in kind), key=lambda p: (p.latency, p.agents))
+        mine = medians([p for p in points if p.run in kind])
         name = label(kind[0], [p.run for p in points], but=("seed", *LOOSE))
         held_out = set(sorted({p.agents for p in mine})[1::2])
         model = _fit(name, [p for p in mine if p.agents not in held_out], cores)
@@ -200,7 +205,7 @@ def _report(name: str, points: Sequence[Point], held_out: set[int], model: Model
 def _strong_series(points: Sequence[Point]) -> list[tuple[str, list[Point]]]:
     series = []
     for kind in by_seed([p.run for p in points], ("agents", "episodes")):
-        mine = sorted((p for p in points if p.run in kind), key=lambda p: p.agents)
+        mine = medians([p for p in points if p.run in kind])
         series.append((f"{kind[0].system}, QPU {mine[0].latency:g} ms", mine))
     return series
 

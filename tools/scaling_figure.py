@@ -33,6 +33,7 @@ def draw_series(
         chosen = np.array([(p.agents not in held_out) == kept for p in series])
         for axes, values in ((panels[0, 0], np.array([p.steps for p in series])), (panels[0, 1], efficiency)):
             axes.plot(agents[chosen], values[chosen], "o", color=colour, markerfacecolor=face, zorder=3)
+    panels[0, 0].vlines(agents, *np.array([p.between for p in series]).T, color=colour, linewidth=1.0)
     panels[0, 0].plot([], [], "o-", color=colour, label=name)
     panels[0, 1].plot([], [], "o-", color=colour, label=name)
     if model is not None:
@@ -64,7 +65,7 @@ def draw_strong(panels: np.ndarray, name: str, series: list[Point], grey: float)
 def finish(figure: plt.Figure, panels: np.ndarray, out: Path) -> None:
     """Title, label and write the figure."""
     titles = {
-        (0, 0): ("steps/s of all agents", "log"),
+        (0, 0): ("steps/s of all agents (bars: lowest and highest run)", "log"),
         (0, 1): ("efficiency: rate of an agent, over that among the fewest", "linear"),
         (0, 2): ("push, or Allreduce [ms]: 50% (circle), 95% (up), 99% (down)", "log"),
         (1, 0): ("updates/s", "log"),

@@ -1,6 +1,7 @@
-"""What a run shows of how fast its agents are together."""
+"""What a run shows of how fast its agents are together, and several runs alike."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +13,8 @@ class Point:
     """What one run shows while all agents were at work; rates are of all of them together.
 
     latency: of a QPU execution, in ms; steps, updates: a second; finished: steps a second from start to end; push: its
-    50th, 95th and 99th percentile in s (of Dist-QTRL the Allreduce's); waiting: share of the agents' time spent in it.
+    50th, 95th and 99th percentile in s (of Dist-QTRL the Allreduce's); waiting: share of the agents' time spent in it;
+    between: the fewest and the most steps a second of the runs that it is the median of.
     """
 
     run: Run
@@ -24,6 +26,7 @@ class Point:
     push: tuple[float, float, float]
     staleness: float
     waiting: float
+    between: tuple[float, float]
 
 
 def point(run: Run) -> Point:
@@ -50,14 +53,38 @@ def point(run: Run) -> Point:
     share = within["waiting"].sum() / (run.agents * (end - begin))
     middle, most, nearly_all = np.percentile(pushes, (50, 95, 99)).tolist()
     stale = float(within["staleness"].mean()) if "staleness" in (rows.dtype.names or ()) else 0.0
+    rate = float(steps / (end - begin))
     return Point(
         run=run,
         agents=run.agents,
         latency=float(run.config["qpu_latency"]),
-        steps=float(steps / (end - begin)),
+        steps=rate,
         updates=float(updates / (end - begin)),
         finished=float(rows["length"].sum() / rows["time"].max()),
         push=(middle, most, nearly_all),
         staleness=stale,
         waiting=float(share),
+        between=(rate, rate),
+    )
+
+
+def medians(points: Sequence[Point]) -> list[Point]:
+    """One point for each latency and number of agents, in that order: the medians of what their runs show."""
+    groups: dict[tuple[float, int], list[Point]] = {}
+    for each in sorted(points, key=lambda p: (p.latency, p.agents)):
+        groups.setdefault((each.latency, each.agents), []).append(each)
+    return [_median(group) for group in groups.values()]
+
+
+def _median(group: Sequence[Point]) -> Point:
+    rates = [each.steps for each in group]
+    return replace(
+        group[0],
+        steps=float(np.median(rates)),
+        updates=float(np.median([each.updates for each in group])),
+        finished=float(np.median([each.finished for each in group])),
+        push=tuple(np.median([each.push for each in group], axis=0).tolist()),
+        staleness=float(np.median([each.staleness for each in group])),
+        waiting=float(np.median([each.waiting for each in group])),
+        between=(min(rates), max(rates)),
     )
