@@ -10,6 +10,7 @@ from mpi4py import MPI
 from hpcqrl.parallel.agents import Agents, library
 from hpcqrl.parallel.fabric import measure
 from hpcqrl.parallel.pushes import Optimiser
+from hpcqrl.parallel.root import root_serves
 
 _LEVELS = {
     MPI.THREAD_SINGLE: "single",
@@ -31,6 +32,7 @@ def report(agents: Agents, qpu: str, optimiser: Optimiser) -> None:
     rows = [line.split("\t") for line in agents.gather_text("\t".join(facts))]
     milliseconds = 1e3 * _allreduce_seconds(agents)
     fabrics = {size: measure(agents, size, optimiser) for size in _SHARED}
+    serves = root_serves(agents, "auto")
     if agents.rank > 0:
         return
     from rich.console import Console
@@ -52,7 +54,7 @@ def report(agents: Agents, qpu: str, optimiser: Optimiser) -> None:
         )
     if agents.size == 1:
         return
-    if any(fabric.root_is_needed for fabric in fabrics.values()):
+    if serves:
         print(
             "one-sided operations wait for the root here: asynchronous systems will have rank 0 serve (--root auto), "
             "so start one rank more than agents"

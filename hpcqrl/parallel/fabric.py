@@ -1,4 +1,4 @@
-"""What shared parameters cost on this machine's network, and whether they need the root's attention."""
+"""What shared parameters cost on this machine's network."""
 
 import time
 from collections.abc import Callable
@@ -13,25 +13,17 @@ from hpcqrl.parallel.shared_parameters import SharedParameters
 
 _REPEATS = 300
 _ALL_AT_ONCE = 0.5  # seconds
-_ROOT_AWAY = 0.5  # seconds
 
 
 class Fabric(NamedTuple):
     """push and pull: median seconds of one, by the last rank alone; together: pushes a second by all ranks at once;
-    longest: seconds of the longest push while the root made no MPI call for half a second;
-    served: median seconds of a push by the last rank to a root that only serves (the last two 0 on a single rank).
+    served: median seconds of a push by the last rank to a root that only serves (0 on a single rank).
     """
 
     push: float
     pull: float
     together: float
-    longest: float
     served: float
-
-    @property
-    def root_is_needed(self) -> bool:
-        """Whether one-sided operations wait until the root calls MPI."""
-        return self.longest > _ROOT_AWAY / 2
 
 
 def measure(agents: Agents, size: int, optimiser: Optimiser) -> Fabric:
@@ -39,7 +31,7 @@ def measure(agents: Agents, size: int, optimiser: Optimiser) -> Fabric:
     shared = SharedParameters(agents, np.zeros(size), optimiser)
     gradient = np.ones(size)
     last = agents.rank == agents.size - 1
-    found = np.zeros(5)
+    found = np.zeros(4)
     if last:
         found[0] = _median_seconds(lambda: shared.push(gradient))
         found[1] = _median_seconds(shared.pull)
@@ -53,22 +45,12 @@ def measure(agents: Agents, size: int, optimiser: Optimiser) -> Fabric:
     agents.barrier()
     if last:
         found[2] = (shared.pull()[1] - before) / _ALL_AT_ONCE
-
-    agents.barrier()
-    if agents.rank == 0:
-        time.sleep(_ROOT_AWAY)
-    elif last:
-        begin = time.monotonic()
-        while (start := time.monotonic()) < begin + 0.8 * _ROOT_AWAY:
-            shared.push(gradient)
-            found[3] = max(found[3], time.monotonic() - start)
-    agents.barrier()
     shared.close()
 
     if agents.size > 1:
         with_server = ServedParameters(agents, np.zeros(size), optimiser)
         if last:
-            found[4] = _median_seconds(lambda: with_server.push(gradient))
+            found[3] = _median_seconds(lambda: with_server.push(gradient))
         with_server.finish(lambda: None)
         with_server.close()
     return Fabric(*(agents.mean(found) * agents.size).tolist())
