@@ -18,12 +18,16 @@ def say(tool: str, text: str) -> None:
 
 
 def read_runs(
-    paths: Iterable[Path], tool: str, incomplete: bool = True, hint: str = " (--incomplete takes it as it is)"
+    paths: Iterable[Path],
+    tool: str,
+    incomplete: bool = True,
+    hint: str = " (--incomplete takes it as it is)",
+    timed: bool = False,
 ) -> list[Run]:
     """The runs that can be used, in the order given; the others are named on stderr, with the reason.
 
-    incomplete: whether a run that goes on, or was cut off, is used for what it has; hint: what to do if it is not.
-    Ends the program if none is left.
+    incomplete: whether a run that goes on, or was cut off, is used for what it has; hint: what to do if it is not;
+    timed: their speed is what counts, so that the same run made again is another. Ends the program if none is left.
     """
     runs: list[Run] = []
     for path in dict.fromkeys(paths):
@@ -33,7 +37,7 @@ def read_runs(
                 raise ValueError(f"{path} holds no episodes yet")
             if not (run.complete or incomplete):
                 raise ValueError(f"{path} is not complete: {done(run):,.0f} of {length(run):,} {unit(run)}{hint}")
-            same = [other.path for other in runs if _copies(run, other)]
+            same = [other.path for other in runs if _copies(run, other, timed)]
             if same:
                 raise ValueError(f"{path} is a copy of {same[0]}, or the same run made again")
             runs.append(run)
@@ -52,7 +56,7 @@ def read_runs(
             say(tool, f"note: {strange:,} of {len(returns):,} returns in {run.path} are not finite")
         elif len(returns) > 1 and np.ptp(returns) == 0.0:
             say(tool, f"note: all returns in {run.path} are {returns[0]:g}")
-    for group in by_seed(runs):
+    for group in [] if timed else by_seed(runs):
         for run, again in pairs_of_a_seed(group):
             say(tool, f"note: {again.path} has the seed of {run.path}, and counts as one more all the same")
     systems = sorted({run.system for run in runs})
@@ -61,9 +65,10 @@ def read_runs(
     return runs
 
 
-def _copies(run: Run, other: Run) -> bool:
+def _copies(run: Run, other: Run, timed: bool) -> bool:
     """Whether they are one run; synchronous agents have the same episodes whenever a seed is run again."""
-    columns = ["agent", "return", "length"] if run.system in SYNCHRONOUS else list(run.episodes.dtype.names or ())
+    again = run.system in SYNCHRONOUS and not timed
+    columns = ["agent", "return", "length"] if again else list(run.episodes.dtype.names or ())
     return (
         (run.system, fields(run), len(run.episodes)) == (other.system, fields(other), len(other.episodes))
         and run.episodes.dtype == other.episodes.dtype

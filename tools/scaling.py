@@ -43,21 +43,20 @@ def run(
     """Train with each number of agents, with learning all but off, and print what the runs show: medians of repeats.
 
     episodes: of each agent; with --kind strong, of each of the most agents, and as many in all for fewer. repeats: runs
-    of each number of agents, with seeds from 0, all numbers before the next repeat. qpu_latency: milliseconds, each in
-    turn. options: more of `hpcqrl train`'s, as in --options="--env Acrobot-v1". A complete run is not repeated.
+    of each number of agents, all numbers before the next repeat. qpu_latency: milliseconds, each in turn. options: more
+    of `hpcqrl train`'s, as in --options="--env Acrobot-v1". A complete run is not repeated.
     """
     if min(agents) < 1 or episodes < 1 or repeats < 1:
         sys.exit(f"scaling: agents, episodes and repeats must be at least 1, not {min(*agents, episodes, repeats)}")
     points = []
-    for seed, latency in itertools.product(range(repeats), qpu_latency):
+    for repeat, latency in itertools.product(range(1, repeats + 1), qpu_latency):
         for number in agents:
-            path = out / f"{system}-{kind}-{latency:g}ms-{number}{f'-seed{seed}' if seed else ''}.h5"
+            path = out / f"{system}-{kind}-{latency:g}ms-{number}{f'-again{repeat}' if repeat > 1 else ''}.h5"
             each = episodes if kind == "weak" else max(1, episodes * max(agents) // number)
             wanted = each if system in SYNCHRONOUS else each * number
             qpu = ("--qpu-latency", str(latency), "--qpu-jitter", str(qpu_jitter))
             root = () if system in SYNCHRONOUS else ("--root", "act")
             command = ["train", system, "--episodes", str(wanted), *qpu, *root, *STILL, *shlex.split(options)]
-            command += ["--seed", str(seed)] if seed else []
             load = os.getloadavg()[0]
             kept = path.with_suffix(".command")
             made_by = shlex.join(["mpiexec", "-n", str(number), "hpcqrl", *command])
@@ -119,8 +118,8 @@ def plot(
     cores: float = float(os.cpu_count() or 1),
 ) -> None:
     """Draw weak scaling, and with --strong strong scaling; fit the model to every second number of agents, and print
-    what it is fitted to, its constants, and its error on the numbers held out. Runs that differ only in their seed are
-    one point, their median. cores: of the machine that it ran on.
+    what it is fitted to, its constants, and its error on the numbers held out. Runs of the same are one
+    point, their median. cores: of the machine that it ran on.
     """
     if not cores > 0:
         sys.exit(f"scaling: cores must be above 0, not {cores:g}")
@@ -150,7 +149,7 @@ def plot(
 
 def _points(paths: Sequence[Path]) -> list[Point]:
     points = []
-    for run in read_runs(paths, "scaling", incomplete=False, hint=""):
+    for run in read_runs(paths, "scaling", incomplete=False, hint="", timed=True):
         try:
             points.append(point(run))
         except (ValueError, KeyError) as error:
