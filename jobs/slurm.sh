@@ -8,7 +8,6 @@
 if [ -d .venv ]; then PATH=$PWD/.venv/bin:$PATH; fi
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 # a rank computes with one thread
 interrupted=75 # hpcqrl's exit status when it was interrupted and has left a checkpoint
-terminated=143 # 128 + SIGTERM: a rank's when srun ended it before it could catch the signal
 
 # train SYSTEM [OPTION...]: on all ranks of the job, or on $ranks; into the file that --out names, else one named after
 # the job. Goes on from the checkpoint of an earlier start; requeues the job when this one is interrupted in its turn.
@@ -91,10 +90,16 @@ launch() {
         # MPICH names its shared memory after the step. What a killed start has left behind must not be taken up by the
         # next, but a requeued job counts its steps from 0 again.
         for ((step = 0; step < ${SLURM_RESTART_COUNT:-0}; step++)); do srun --nodes=1 --ntasks=1 true; done
-        # When a rank fails, the others must end: but the first to end with $interrupted must not cut off the others. And
-        # srun's status is its ranks' highest: one that was terminated for another's failure must not hide that one's.
-        local rank='trap : USR1 TERM; "$@"; status=$?
-            exit $((status == '$interrupted' ? 0 : status == '$terminated' ? 1 : status))'
+        # When a rank fails, the others must end: at once, while Slurm's own SIGTERM would have them try to write a
+        # checkpoint together with the one that is gone. But srun's status is the highest of its ranks': those that are
+        # ended must not hide why, and one that was interrupted must not end others that still write theirs.
+        local rank='trap : USR1 USR2 TERM; "$@"; status=$?
+            case $status in
+            0 | '$interrupted') exit 0 ;;
+            140 | 143) exit 1 ;; # ended by SIGUSR2, or SIGTERM, for the failure of another
+            esac
+            scancel --signal=USR2 "$SLURM_JOB_ID.$SLURM_STEP_ID" 2>/dev/null
+            exit $status'
         exec srun --mpi="${SLURM_MPI_TYPE:-pmi2}" --kill-on-bad-exit=1 --cpu-bind=cores \
             --ntasks="${ranks:-$SLURM_NTASKS}" --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" \
             bash -c "$rank" rank "${HPCQRL:-hpcqrl}" "$@"

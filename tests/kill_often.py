@@ -18,7 +18,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import tyro
-from launch import BIN, finish, start, worker_pids
+from launch import BIN, finish, kill_all, start, worker_pids
 
 from hpcqrl.results.reader import read_run
 
@@ -81,7 +81,7 @@ def repeat(out: Path, kills: int, system: str, ranks: int, chance: random.Random
         check(finish(process).returncode == 75, "the last does not end with a checkpoint")
     finally:
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+            kill_all(process)
     print(
         f"{system}, {ranks} ranks: {kills} kills (by rank {victims}), each resumed, {before_first} before the first "
         f"checkpoint, {cut_off} in the midst of writing one; "

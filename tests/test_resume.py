@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 
 import h5py
 import numpy as np
@@ -19,7 +20,7 @@ from hpcqrl.systems import qa3c
 INTERRUPTED = 75
 QUICK = {
     "dist-qtrl": ("--hidden", "2", "--layers", "1", "--max-steps", "20", "--episodes", "1500"),
-    "qa3c": ("--env", "CartPole-v1", "--episodes", "3000"),
+    "qa3c": ("--env", "CartPole-v1", "--episodes", "10000"),
     "qdqn-dper": ("--epsilon-end", "0.3", "--episodes", "1500"),
     "hdqnn-td3": (
         *("--qubits", "3", "--layers", "2", "--hidden", "8", "--qtdnn-hidden", "16", "--batch", "16"),
@@ -41,6 +42,12 @@ def begun(out, *arguments: str, ranks: int) -> subprocess.Popen[str]:
     return process
 
 
+def wait_for_rows(out, process) -> None:
+    while not len(read_run(out).episodes):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+
+
 def cut_off(out, system: str, ranks: tuple[int, ...], seed: int, cuts: int = 4) -> int:
     """Train, end it so often in all ways at random moments, resuming it each time, and let it end; how often it did."""
     chance = random.Random(seed)  # noqa: S311
@@ -50,7 +57,8 @@ def cut_off(out, system: str, ranks: tuple[int, ...], seed: int, cuts: int = 4) 
         if cut % 2:
             process.send_signal(signal.SIGUSR1)
         elif victims := worker_pids(process.pid):
-            os.kill(chance.choice(victims), signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(chance.choice(victims), signal.SIGKILL)
         done = finish(process)
         assert "Traceback" not in done.stderr, done.stderr
         run = read_run(out)
@@ -130,14 +138,14 @@ def test_an_agent_that_joins_draws_other_numbers_than_one_of_its_rank_that_left(
 def test_a_run_told_to_end_has_a_checkpoint_within_10_s(tmp_path, kind):
     out = tmp_path / "run.h5"
     process = begun(out, *command("qa3c", out, "--episodes", "100000", "--checkpoint-every", "0"), ranks=8)
-    time.sleep(1.0)
-    begin = time.monotonic()
+    wait_for_rows(out, process)
+    begin = time.time()
     process.send_signal(kind)
     done = finish(process)
-    assert done.returncode == INTERRUPTED and time.monotonic() - begin < 10, done.stderr
+    assert done.returncode == INTERRUPTED, done.stderr
     assert "hpcqrl resume" in done.stdout
     with h5py.File(out) as file:
-        assert len(file["checkpoint/agents"]) == 8 and file.attrs["checkpointed"] > 0
+        assert len(file["checkpoint/agents"]) == 8 and 0.0 < file.attrs["checkpointed"] - begin < 10.0
         assert len(file["episodes"]) == file["checkpoint"].attrs["rows:episodes"] > 0
 
 
@@ -145,10 +153,11 @@ def test_hdqnn_can_be_told_to_end_while_its_actions_are_random(tmp_path):
     out = tmp_path / "run.h5"
     options = ("--random-steps", "999999", "--steps", "1000000", "--checkpoint-every", "0")
     process = begun(out, *command("hdqnn-td3", out, *options), ranks=2)
-    begin = time.monotonic()
+    begin = time.time()
     process.send_signal(signal.SIGUSR1)
-    assert finish(process).returncode == INTERRUPTED and time.monotonic() - begin < 10
+    assert finish(process).returncode == INTERRUPTED
     with h5py.File(out) as file:
+        assert file.attrs["checkpointed"] - begin < 10.0
         assert 0 < file["checkpoint/common/steps"][()] < 999_999 and file["checkpoint/common/updates"][()] == 0
 
 
@@ -260,9 +269,10 @@ def test_a_complete_run_has_nothing_to_resume(tmp_path):
 
 def test_a_run_killed_before_its_first_checkpoint_starts_again(tmp_path):
     whole, cut = tmp_path / "whole.h5", tmp_path / "cut.h5"
-    assert hpcqrl(*command("dist-qtrl", whole), ranks=2).returncode == 0
-    process = begun(cut, *command("dist-qtrl", cut, "--checkpoint-every", "1000"), ranks=2)
-    time.sleep(1.0)
+    longer = ("--episodes", "4000")
+    assert hpcqrl(*command("dist-qtrl", whole, *longer), ranks=2).returncode == 0
+    process = begun(cut, *command("dist-qtrl", cut, *longer, "--checkpoint-every", "1000"), ranks=2)
+    wait_for_rows(cut, process)
     os.kill(worker_pids(process.pid)[0], signal.SIGKILL)
     assert finish(process).returncode not in (0, INTERRUPTED)
     assert hpcqrl("resume", str(cut), ranks=2).returncode == 0
@@ -272,7 +282,8 @@ def test_a_run_killed_before_its_first_checkpoint_starts_again(tmp_path):
 def test_an_environment_of_ones_own_must_be_named_again(tmp_path):
     """A file may come from anybody, and importing the module that it names would run code."""
     out = tmp_path / "run.h5"
-    process = begun(out, *command("qa3c", out, "--env", "test_environments:Breaks-v0"), ranks=1)
+    longer = ("--episodes", "1000000")
+    process = begun(out, *command("qa3c", out, *longer, "--env", "test_environments:Breaks-v0"), ranks=1)
     process.send_signal(signal.SIGUSR1)
     assert finish(process).returncode == INTERRUPTED
     done = hpcqrl("resume", str(out))

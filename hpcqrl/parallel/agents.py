@@ -7,7 +7,7 @@ import traceback
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import mpi4py
 import numpy as np
@@ -24,6 +24,7 @@ Floats = NDArray[np.floating]
 
 
 _TURN = 0.5  # seconds between two ranks' turns to say what went wrong
+_SPOKEN = 7  # the tag of a message that says that another rank has said it
 
 
 class Refused(Exception):  # noqa: N818
@@ -147,7 +148,7 @@ def start() -> Agents:
 def errors_end_all(agents: Agents) -> Iterator[None]:
     """An exception in this block is printed and ends every rank of the job, with status 1, whatever they wait for.
 
-    Where all ranks fail alike, the lowest speaks, and its abort silences the others before their turn.
+    Where all ranks fail alike, one speaks, as a rule the lowest, and ends the others.
     """
     try:
         yield
@@ -155,6 +156,12 @@ def errors_end_all(agents: Agents) -> Iterator[None]:
         raise  # on all ranks alike
     except (Exception, KeyboardInterrupt) as error:
         time.sleep(min(_TURN * agents.rank, 4.0))
+        if agents.comm.Iprobe(MPI.ANY_SOURCE, _SPOKEN):
+            time.sleep(5.0)  # until that one's abort ends this one, too
+            os._exit(1)
+        with suppress(MPI.Exception):  # a rank that is no more needs no word
+            for other in set(range(agents.size)) - {agents.rank}:
+                agents.comm.Isend([None, 0, MPI.BYTE], other, _SPOKEN)
         if isinstance(error, KeyboardInterrupt):
             message = "hpcqrl: interrupted"
         elif isinstance(error, ValueError | OSError):

@@ -17,7 +17,7 @@ from hpcqrl.parallel.window import WORD, Window
 Floats = NDArray[np.floating]
 
 _AWAY = (0.05, 0.3)  # seconds the root stays outside MPI in the probe; the second confirms what the first found
-_SOME = 5  # operations that come back meanwhile show that they need no root; else the first waits for it
+_HERE, _GONE, _BACK = range(3)  # the root, as it says itself
 
 
 def root_serves(agents: Agents, wanted: Literal["act", "serve", "auto"]) -> bool:
@@ -59,17 +59,20 @@ def share(
 
 
 def _waits_for_root(agents: Agents, away: float) -> bool:
-    """Whether, on any rank, one-sided operations do not come back before the root calls MPI again."""
+    """Whether some rank finds nothing of its one-sided operations done while the root makes no MPI call.
+
+    The root itself writes into the window that it goes, and that it is back; an operation reads when it was done.
+    """
     window = Window(agents, 2 * WORD)
-    came_back = 0  # counted, not timed: a busy machine may hold any single one up
+    found = np.full(1, _HERE)
     if agents.rank == 0:
+        window.write_own(WORD, _GONE)
         time.sleep(away)
-        came_back = _SOME
+        window.write_own(WORD, _BACK)
     else:
-        end = time.monotonic() + 0.5 * away
-        while time.monotonic() < end and came_back < _SOME:
-            window.add(WORD, 1)
-            came_back += 1
+        window.get_each(found, WORD)
+        while found[0] == _HERE:
             time.sleep(0.001)
+            window.get_each(found, WORD)
     window.close()
-    return agents.any(came_back < _SOME)
+    return agents.any(bool(found[0] == _BACK))

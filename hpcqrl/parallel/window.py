@@ -50,8 +50,8 @@ class Window:
     def __init__(self, agents: Agents, size: int) -> None:
         self._agents = agents
         self._window = MPI.Win.Allocate(size if agents.rank == _ROOT else 0, 1, comm=agents.comm)
-        if agents.rank == _ROOT:
-            np.asarray(self._window.tomemory())[:] = 0
+        self._own = np.asarray(self._window.tomemory())
+        self._own[:] = 0
         agents.comm.Barrier()
         self._window.Lock_all(MPI.MODE_NOCHECK)
         self._window.Sync()
@@ -73,6 +73,10 @@ class Window:
         self._window.Fetch_and_op([np.array([increment]), MPI.INT64_T], [before, MPI.INT64_T], _ROOT, place, MPI.SUM)
         self._window.Flush(_ROOT)
         return int(before[0])
+
+    def write_own(self, place: int, value: int) -> None:
+        """Of the root alone: write an int64 into its own memory, by no call of MPI; not where others write, too."""
+        self._own[place : place + WORD].view(np.int64)[0] = value
 
     def get_each(self, part: NDArray, place: int) -> None:
         """Read int64 or float64, each number whole even while others add to it: Get_accumulate with NO_OP."""
@@ -107,4 +111,5 @@ class Window:
         """Give the memory back."""
         self._agents.barrier()
         self._window.Unlock_all()
+        del self._own
         self._window.Free()

@@ -84,7 +84,8 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1,sched_min_interval=0
-KillWait=5
+KillWait=30
+MinJobAge=3600
 MpiDefault=none
 PluginDir=$dir/plugins:$(dirname "$pmi2")
 ReturnToService=2

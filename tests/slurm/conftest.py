@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from launch import BIN, ROOT, clean_environment
+from launch import BIN, PATIENCE, ROOT, clean_environment
 
 HERE = Path(__file__).parent
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch")
@@ -26,12 +26,12 @@ def cluster(tmp_path_factory):
     if not all(shutil.which(program, path=path) for program in PROGRAMS):
         if wanted != "install":
             pytest.skip("no Slurm here; HPCQRL_TEST_SLURM=install allows to install Debian's")
-        if subprocess.run(["bash", HERE / "install.sh"], timeout=300).returncode:
+        if subprocess.run(["timeout", "600", "bash", HERE / "install.sh"]).returncode:
             pytest.skip("Debian's Slurm cannot be installed here; install.sh says why")
     kernels = (
         "from hpcqrl.quantum.simulator import compile_kernels; compile_kernels()"  # once, not in many jobs at a time
     )
-    subprocess.run([BIN / "python", "-c", kernels], check=True, cwd=ROOT, timeout=300)
+    subprocess.run([BIN / "python", "-c", kernels], check=True, cwd=ROOT, timeout=PATIENCE)
     folder = tmp_path_factory.mktemp("slurm")
     process = subprocess.Popen(
         ["bash", HERE / "cluster.sh", folder],
@@ -59,7 +59,7 @@ class Cluster:
         """What a Slurm command prints."""
         path = f"{BIN}:{os.environ['PATH']}"
         environment = clean_environment(**({"PATH": path} | self._variables | variables))
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=PATIENCE)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -73,7 +73,7 @@ class Cluster:
         shown = self.call("scontrol", "--oneliner", "show", "job", job).splitlines()[0]
         return dict(re.findall(r"(\w+)=(\S*)", shown))
 
-    def wait(self, job: str, *states: str, seconds: float = 180.0) -> dict[str, str]:
+    def wait(self, job: str, *states: str, seconds: float = PATIENCE) -> dict[str, str]:
         """The facts of a job once it is in one of the states, by default those that are final."""
         until = time.monotonic() + seconds
         while True:

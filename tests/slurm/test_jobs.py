@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from launch import ROOT
+from launch import PATIENCE, ROOT
 
 from hpcqrl.results.reader import read_run
 
@@ -19,10 +19,13 @@ SMALL = {
     "hdqnn_td3": ("--qubits", "2", "--hidden", "4", "--qtdnn-hidden", "4", "--steps", "205", "--random-steps", "200"),
 }
 ENDLESS = (*SMALL["dist_qtrl"][:-1], "1000000")
-LONGER = ("--model", "classical", "--episodes", "1200", "--checkpoint-every", "0", "--out")  # some seconds of QDQN-DPER
+LONGER = (  # some seconds of QDQN-DPER, most of them asleep
+    *("--qubits", "2", "--layers", "1", "--qpu-latency", "0.05", "--episodes", "600"),
+    *("--checkpoint-every", "0", "--out"),
+)
 
 
-def until(condition, log, seconds=60.0):
+def until(condition, log, seconds=PATIENCE):
     """Wait for a condition, at most so long; then fail with what the log says."""
     end = time.monotonic() + seconds
     while not condition():
@@ -171,12 +174,12 @@ def test_an_interrupted_job_goes_on_from_its_checkpoint(cluster, tmp_path):
         assert log.count("hpcqrl train qdqn-dper") == 1 and log.count(f"hpcqrl resume {out}") == 1
         assert ("is queued again" in log) == ("requeued" not in out.name)
         run = read_run(out)
-        assert run.complete and run.episodes["episode"].tolist() == list(range(1200))
+        assert run.complete and run.episodes["episode"].tolist() == list(range(600))
 
 
 def start_again(cluster, job, restarts):
     """Have a job that is queued again start now: Slurm would wait two minutes."""
-    assert cluster.wait(job, "PENDING", seconds=30)["Restarts"] == str(restarts)
+    assert cluster.wait(job, "PENDING")["Restarts"] == str(restarts)
     cluster.call("scontrol", "update", f"JobId={job}", "StartTime=now+2")
 
 
