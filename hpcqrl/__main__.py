@@ -1,4 +1,4 @@
-"""The command line: hpcqrl train | resume | describe | check | version."""
+"""The command line: hpcqrl train | resume | evaluate | export | describe | state | check | version."""
 
 import os
 import sys
@@ -28,6 +28,7 @@ USAGE = f"""usage: hpcqrl COMMAND
   evaluate FILE    play a trained policy from its results file
   export FILE      write a trained policy for inference without this package
   describe SYSTEM  its parameters by part, and its circuit drawn as text
+  state FILE       begun, checkpoint (it can be resumed) or complete, and the Slurm job that has written it, if one has
   check            under mpiexec or srun: what every rank has, and how fast they talk
   version          versions of this package and of what it runs on
 
@@ -94,6 +95,14 @@ class Export:
     """The environment that it is for; by default the file's. One's own (module:Name-v0) must be named here."""
 
 
+@dataclass(frozen=True)
+class State:
+    """Print begun, checkpoint (it can be resumed) or complete, and the Slurm job that has written it, if one has."""
+
+    run: tyro.conf.Positional[Path]
+    """A results file."""
+
+
 def main() -> None:
     """Run the command line; the exit status is 0, 1 after a failure, 2 if something was wrong with what was asked."""
     take_gpu()
@@ -104,6 +113,7 @@ def main() -> None:
         "evaluate": _evaluate,
         "export": _export,
         "describe": _describe,
+        "state": _state,
         "check": _check,
         "version": _version,
     }
@@ -231,6 +241,20 @@ def _describe(arguments: Sequence[str]) -> None:
         from hpcqrl.quantum.drawing import draw
 
         print(draw(circuit))
+
+
+def _state(arguments: Sequence[str]) -> None:
+    options: State = _parse(State, "state", arguments)
+    if launched_rank() > 0:
+        return
+    from hpcqrl.results.reader import read_run
+
+    try:
+        run = read_run(options.run)
+    except ValueError as error:
+        _refuse(str(error))
+    state = "complete" if run.complete else "checkpoint" if "checkpointed" in run.attributes else "begun"
+    print(f"{state} {run.attributes.get('job', '')}".strip())
 
 
 def _check(arguments: Sequence[str]) -> None:

@@ -20,3 +20,10 @@ def within(lowest: float, highest: float, **values: float) -> None:
     for name, value in values.items():
         if not lowest <= value <= highest:
             raise ValueError(f"{name} must lie in {lowest}..{highest}, not {value}")
+
+
+def only_with_circuit(has_circuit: bool, **values: object) -> None:
+    """ValueError, naming the value, if one is set that means nothing to a model without a circuit."""
+    for name, value in values.items():
+        if value and not has_circuit:
+            raise ValueError(f"{name} is of circuits alone, and this model has none")

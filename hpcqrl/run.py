@@ -46,7 +46,7 @@ def train(
 
 def resume(agents: Agents, interruption: Interruption, path: str, env: str | None = None) -> None:
     """Go on from a file's last checkpoint, or from the start if it has none. As `train`."""
-    saved, facts = None, ["", "", "", ""]
+    saved, facts = None, [""] * 5
     with agents.together():
         if agents.rank == 0:
             saved = read_checkpoint(path)
@@ -55,14 +55,15 @@ def resume(agents: Agents, interruption: Interruption, path: str, env: str | Non
                 raise ValueError(f"{path} is of environment {known}; to go on in it, say --env {known}")
             done = "complete" if attributes["complete"] else ""
             facts = [attributes["system"], attributes["config"], str(attributes["checkpoint_every"]), done]
-    name, text, every, complete = agents.gather_text("\n".join(facts))[0].split("\n")
+            facts.append(repr(saved.elapsed))
+    name, text, every, complete, elapsed = agents.gather_text("\n".join(facts))[0].split("\n")
     if complete:
         if agents.rank == 0:
             print(f"{path} is complete: there is nothing to resume", flush=True)
         return
     with agents.together():
         config = configuration(name, json.loads(text), env, path)
-    _run(agents, interruption, name, config, path, False, float(every), resumed=True, saved=saved)
+    _run(agents, interruption, name, config, path, False, float(every), True, saved, float(elapsed))
 
 
 def compile_kernels(agents: Agents) -> None:
@@ -86,6 +87,7 @@ def _run(
     every: float,
     resumed: bool = False,
     saved: Checkpoint | None = None,
+    elapsed: float = 0.0,
 ) -> None:
     system = import_module(SYSTEMS[name])
     with ExitStack() as cleanup:
@@ -122,7 +124,6 @@ def _run(
             whole, unit = agent.extent(acting)
             done = 0 if not episodes.size else episodes.size if unit == "episodes" else int(episodes["length"].sum())
             progress = cleanup.enter_context(Progress(whole, unit, name, output_is_terminal(), done))
-        elapsed = saved.elapsed if saved is not None else 0.0
         journal = Journal(agents, columns, recorder, progress, interruption, every, elapsed)
         duration = journal.close(system.train(agent, agents, journal))
     if recorder is not None:

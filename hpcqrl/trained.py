@@ -25,7 +25,8 @@ def evaluate(path: Path, env: str | None, episodes: int, seed: int, sample: bool
     config = replace(config, seed=seed)
     if sample and not system.STOCHASTIC:
         raise ValueError(f"this policy draws no actions: {path} can only be evaluated without --sample")
-    policy = system.policy(config, parameters, *([np.random.default_rng(seed)] if sample else []))
+    drawn = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))  # not the environment's own numbers
+    policy = system.policy(config, parameters, *([drawn] if sample else []))
     filmed = None if video is None else system.environment(config, "rgb_array")  # before playing: it may not know how
     returns = play(system.environment(config), policy, episodes, seed)
     low, high = bootstrap_interval(returns, seed)

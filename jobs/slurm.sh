@@ -12,7 +12,9 @@ interrupted=75 # hpcqrl's exit status when it was interrupted and has left a che
 # train SYSTEM [OPTION...]: on all ranks of the job, or on $ranks; into the file that --out names, else one named after
 # the job. Goes on from the checkpoint of an earlier start; requeues the job when this one is interrupted in its turn.
 train() {
-    local system=$1 out=runs/$SLURM_JOB_NAME-${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}.h5 options=() overwrite= env=() pid status
+    local system=$1 out=runs/$SLURM_JOB_NAME-${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}.h5 options=() overwrite= env=()
+    local signalled= pid= status
+    trap 'signalled=yes; [ -z "$pid" ] || kill -USR1 "$pid"' USR1 # Slurm's warning (--signal) comes to this shell
     while shift && [ $# -gt 0 ]; do
         case $1 in
         --out) out=${2:?"--out needs the name of a file"} && shift ;;
@@ -31,16 +33,18 @@ train() {
     done
     if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then out=${out%.h5}-$SLURM_ARRAY_TASK_ID.h5; fi # a file for each element
 
-    if [ -n "$overwrite" ] && [ "$(writer "$out")" = "$SLURM_JOB_ID" ]; then overwrite=; fi # this job has done it before
-    case "${SLURM_RESTART_COUNT:+restarted, }$(state "$out") $overwrite" in
+    look "$out"
+    if [ "$writer" = "$SLURM_JOB_ID" ]; then overwrite=; fi # this job has done it before
+    case "${SLURM_RESTART_COUNT:+restarted, }$state $overwrite" in
     *"checkpoint " | "restarted, complete ") set -- resume "$out" "${env[@]}" ;;
     "restarted, begun ") set -- train "$system" "${options[@]}" --out "$out" --overwrite ;;
     *) set -- train "$system" "${options[@]}" --out "$out" $overwrite ;;
     esac
     echo "job $SLURM_JOB_ID on $SLURM_JOB_NODELIST: hpcqrl $*"
+    skip_used_steps
     launch "$@" &
     pid=$!
-    trap 'kill -USR1 $pid' USR1 # Slurm's warning (--signal) comes to this shell
+    if [ -n "$signalled" ]; then kill -USR1 $pid; fi # it came before
     wait $pid
     status=$?
     while kill -0 $pid 2>/dev/null; do # it was the signal that ended the wait
@@ -51,35 +55,31 @@ train() {
         wait $pid
         status=$?
     fi
-    if [ $status = 0 ] && [ "$(state "$out")" = checkpoint ]; then status=$interrupted; fi
+    look "$out"
+    case "$status $state" in
+    "0 checkpoint" | "138 "* | "10 "*) status=$interrupted ;; # mpiexec has 10 for ranks that could not yet catch SIGUSR1
+    esac
     if [ $status = $interrupted ]; then
-        echo "job $SLURM_JOB_ID was interrupted; it is queued again, to go on from the checkpoint in $out"
+        case $state in
+        checkpoint) echo "job $SLURM_JOB_ID was interrupted; it is queued again, to go on from the checkpoint in $out" ;;
+        *) echo "job $SLURM_JOB_ID was interrupted before it had a checkpoint; it is queued again" ;;
+        esac
         scontrol requeue "$SLURM_JOB_ID"
     fi
     exit $status
 }
 
-# writer FILE: the job that has last written it, if one has
-writer() {
-    if [ -e "$1" ]; then
-        python3 -c 'import sys; from hpcqrl.results.reader import read_run as read; print(read(sys.argv[1]).attributes["job"])' \
-            "$1" 2>/dev/null || true
-    fi
+# look FILE: sets `state` to nothing, begun, checkpoint or complete, and `writer` to the job that has last written it
+look() {
+    state= writer=
+    if [ -e "$1" ]; then read -r state writer < <("${HPCQRL:-hpcqrl}" state "$1"); fi
 }
 
-# state FILE: nothing, begun, checkpoint or complete
-state() {
-    if [ -e "$1" ]; then
-        python3 - "$1" <<'END'
-import sys
-from hpcqrl.results.reader import read_run
-
-try:
-    run = read_run(sys.argv[1])
-    print("complete" if run.complete else "checkpoint" if "checkpointed" in run.attributes else "begun")
-except ValueError as error:
-    print(error, file=sys.stderr)
-END
+# skip_used_steps: MPICH names its shared memory after the step. What a killed start has left behind must not be taken up
+# by the next, but a requeued job counts its steps from 0 again.
+skip_used_steps() {
+    if [ "${HPCQRL_LAUNCHER:-srun}" = srun ]; then
+        for ((step = 0; step < ${SLURM_RESTART_COUNT:-0}; step++)); do srun --nodes=1 --ntasks=1 true; done
     fi
 }
 
@@ -87,9 +87,6 @@ END
 launch() {
     case ${HPCQRL_LAUNCHER:-srun} in
     srun)
-        # MPICH names its shared memory after the step. What a killed start has left behind must not be taken up by the
-        # next, but a requeued job counts its steps from 0 again.
-        for ((step = 0; step < ${SLURM_RESTART_COUNT:-0}; step++)); do srun --nodes=1 --ntasks=1 true; done
         # When a rank fails, the others must end: at once, while Slurm's own SIGTERM would have them try to write a
         # checkpoint together with the one that is gone. But srun's status is the highest of its ranks': those that are
         # ended must not hide why, and one that was interrupted must not end others that still write theirs.

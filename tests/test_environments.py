@@ -65,6 +65,22 @@ class Breaks(gymnasium.Env):
         return np.ones(3, np.float32), np.inf if broken and self.rewards else 1.0, False, self.steps % 5 == 0, {}
 
 
+class Coin(gymnasium.Env):
+    """A reward for each of 20 guesses of its next random number that is right; nothing is to be seen."""
+
+    observation_space = gymnasium.spaces.Box(-1, 1, (1,), np.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.steps = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        self.steps += 1
+        return np.zeros(1, np.float32), float(action == int(2 * self.np_random.random())), self.steps == 20, False, {}
+
+
 class Reuses(gymnasium.Env):
     """It counts its steps in one array, and gives that array each time; it notes the actions that it gets."""
 
@@ -91,6 +107,7 @@ gymnasium.register("NotANumber-v0", NotANumber)
 gymnasium.register("Breaks-v0", Breaks)
 gymnasium.register("InfiniteRewards-v0", Breaks, kwargs={"rewards": True})
 gymnasium.register("InfiniteRewardsBox-v0", Breaks, kwargs={"rewards": True, "continuous": True})
+gymnasium.register("Coin-v0", Coin)
 gymnasium.register("NeverANumber-v0", NotANumber, kwargs={"good_steps": -1})
 
 

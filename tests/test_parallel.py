@@ -1,5 +1,6 @@
 """The claims of tests/mpi, under mpiexec with 1, 2, 4 and 8 ranks."""
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -45,6 +46,13 @@ def test_no_push_is_lost_with_open_mpi(open_mpi):
     assert done.stdout.count("22 passed") == 4, done.stdout
     library = run(str(open_mpi / "python"), "-c", "from mpi4py import MPI; print(MPI.Get_library_version())", **as_root)
     assert library.stdout.startswith("Open MPI"), library
+
+
+@pytest.mark.parametrize(("ranks", "crowded"), [(1, False), (2, True)])
+def test_ranks_that_share_the_only_core_they_may_use_are_crowded(ranks, crowded):
+    program = "from hpcqrl.parallel.agents import start; print(start()._crowded)"
+    done = run("taskset", "-c", str(min(os.sched_getaffinity(0))), sys.executable, "-c", program, ranks=ranks)
+    assert done.stdout.split() == [str(crowded)] * ranks, done
 
 
 def test_a_rank_takes_the_gpu_of_its_number_on_the_node():

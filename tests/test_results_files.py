@@ -81,6 +81,17 @@ def test_evaluations_stand_beside_episodes(tmp_path):
         assert all("[" in file["evaluations"].attrs[f"about:{column.name}"] for column in EVALUATION)
 
 
+def test_the_first_rows_after_a_checkpoint_without_any_make_a_new_file(tmp_path):
+    """In place, HDF5 would first have to set room aside, in more than one write."""
+    with Recorder(tmp_path / "run.h5", FACTS, EPISODE) as recorder:
+        recorder.checkpoint(1.0, {"theta": np.zeros(3)}, [{}])
+        before = recorder.path.stat().st_ino
+        recorder.append(rows(0, 1))
+        assert recorder.path.stat().st_ino != before and len(read_run(recorder.path).episodes) == 1
+        with h5py.File(recorder.path, locking=False) as file:
+            assert file["checkpoint/common/theta"].shape == (3,)
+
+
 def test_every_write_leaves_a_whole_file(tmp_path):
     """Replays all that HDF5 writes while rows are added, one write after the other, and opens the file after each."""
 

@@ -124,6 +124,19 @@ def test_another_number_of_agents_is_said_in_the_file(tmp_path):
     assert len(run.episodes) == 4 * updates + 2 * (run.config["episodes"] - updates)
 
 
+def test_time_goes_on_where_the_checkpoint_was_on_all_ranks(tmp_path):
+    out = tmp_path / "run.h5"
+    process = begun(out, *command("qa3c", out), ranks=2)
+    wait_for_rows(out, process)
+    process.send_signal(signal.SIGUSR1)
+    assert finish(process).returncode == INTERRUPTED
+    before = read_run(out).episodes
+    assert hpcqrl("resume", str(out), ranks=2).returncode == 0
+    after = read_run(out).episodes
+    new = after[~np.isin(after["episode"], before["episode"])]
+    assert set(new["agent"]) == {0, 1} and new["time"].min() > before["time"].max()
+
+
 def test_an_agent_that_joins_draws_other_numbers_than_one_of_its_rank_that_left():
     config = qa3c.Config()
     first, joined, later = (qa3c.Agent(config, 3) for _ in range(3))

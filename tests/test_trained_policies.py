@@ -179,6 +179,20 @@ def test_hdqnns_circuit_or_bits_drawn_from_its_qtdnn_can_be_exported(files, circ
         assert abs(first - second) < 5 * np.sqrt(2 * 0.25 / 4000)
 
 
+def test_a_block_without_circuit_cannot_be_exported_with_one(files):
+    module, config, parameters = parts(files / "hdqnn-td3.h5")
+    with pytest.raises(ValueError, match="the block fc has no circuit"):
+        module.exported(replace(config, block="fc"), parameters, circuit=True)
+
+
+def test_actions_are_not_drawn_with_the_environments_own_numbers(tmp_path):
+    """An untrained policy guesses a coin about as often right as wrong."""
+    out, coin = str(tmp_path / "run.h5"), ("--env", "test_environments:Coin-v0")
+    assert hpcqrl("train", "qa3c", "--episodes", "2", *coin, "--out", out, PYTHONPATH=PATH).returncode == 0
+    done = hpcqrl("evaluate", out, "--sample", "--episodes", "50", *coin, PYTHONPATH=PATH)
+    assert 8.0 < float(done.stdout.split("mean return of 50 episodes ")[1].split(",")[0]) < 12.0, done.stdout
+
+
 def test_files_that_hold_no_policy(files, tmp_path):
     text, foreign, unfinished = (tmp_path / name for name in ("text.h5", "foreign.h5", "unfinished.h5"))
     text.write_text("no HDF5")

@@ -27,6 +27,9 @@ _TURN = 0.5  # seconds between two ranks' turns to say what went wrong
 _SPOKEN = 7  # the tag of a message that says that another rank has said it
 
 
+_CORES = 4096  # of a node, at most
+
+
 class Refused(Exception):  # noqa: N818
     """What the user asked for cannot be done; the same on all ranks, to be printed by one."""
 
@@ -44,7 +47,10 @@ class Agents:
         self.wish = self.wished = False  # what any rank says with its vector in `mean`, all know after it
         self.root_serves = False  # rank 0 is no agent, but holds the shared parameters: see parallel/root.py
         node = comm.Split_type(MPI.COMM_TYPE_SHARED)
-        crowded = np.array([node.Get_size() > (os.cpu_count() or 1)], np.int64)
+        cores = np.zeros(_CORES, np.int64)  # of the node, those that its ranks may use
+        cores[[core % _CORES for core in own_cores()]] = 1
+        node.Allreduce(MPI.IN_PLACE, cores, MPI.MAX)
+        crowded = np.array([node.Get_size() > cores.sum()], np.int64)
         node.Free()
         comm.Allreduce(MPI.IN_PLACE, crowded, MPI.MAX)  # all ranks must wait in the same way
         self._crowded = bool(crowded[0])
@@ -122,6 +128,11 @@ class Agents:
         starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
         self.comm.Allgatherv(data, [together, sizes, starts, MPI.BYTE])
         return [together[a : a + n].tobytes().decode() for a, n in zip(starts, sizes, strict=True)]
+
+
+def own_cores() -> list[int]:
+    """The numbers of the cores that this process may use."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
 
 
 def _wait(request: MPI.Request) -> None:

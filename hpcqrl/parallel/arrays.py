@@ -46,7 +46,9 @@ def _receive(agents: Agents, source: int) -> State:
     data = np.empty(size[0], np.uint8)
     for start in range(0, data.size, _PIECE):
         agents.comm.Recv([data[start : start + _PIECE], MPI.BYTE], source, _TAG)
-    with np.load(BytesIO(data.tobytes()), allow_pickle=False) as archive:
+    file = BytesIO(data)  # type: ignore[arg-type]
+    del data
+    with np.load(file, allow_pickle=False) as archive:
         return dict(archive)
 
 

@@ -7,7 +7,7 @@ import time
 import numpy as np
 from mpi4py import MPI
 
-from hpcqrl.parallel.agents import Agents, library
+from hpcqrl.parallel.agents import Agents, library, own_cores
 from hpcqrl.parallel.fabric import measure
 from hpcqrl.parallel.pushes import Optimiser
 from hpcqrl.parallel.root import root_serves
@@ -28,7 +28,13 @@ def report(agents: Agents, qpu: str, optimiser: Optimiser) -> None:
 
     qpu: what this rank's QPU is; optimiser: the one whose steps are timed in a push.
     """
-    facts = [platform.node(), _cores(), f"{library()}, {_LEVELS[MPI.Query_thread()]}", qpu, _gpu()]
+    facts = [
+        platform.node(),
+        ",".join(map(str, own_cores())),
+        f"{library()}, {_LEVELS[MPI.Query_thread()]}",
+        qpu,
+        _gpu(),
+    ]
     rows = [line.split("\t") for line in agents.gather_text("\t".join(facts))]
     milliseconds = 1e3 * _allreduce_seconds(agents)
     fabrics = {size: measure(agents, size, optimiser) for size in _SHARED}
@@ -61,10 +67,6 @@ def report(agents: Agents, qpu: str, optimiser: Optimiser) -> None:
         )
     else:
         print("one-sided operations go on while the root computes: asynchronous systems will use all ranks as agents")
-
-
-def _cores() -> str:
-    return ",".join(map(str, sorted(os.sched_getaffinity(0)))) if hasattr(os, "sched_getaffinity") else "?"
 
 
 def _gpu() -> str:

@@ -24,7 +24,7 @@ class EmulatedQpu:
         self.circuit, self.random = device.circuit, device.random
         self.executions = 0
         self._device, self._latency, self._jitter = device, latency, jitter
-        self._delays = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
+        self._delays = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
 
     def expval(self, angles: Floats, weights: Floats) -> Floats:
         done = self._done(angles)

@@ -94,7 +94,7 @@ class Recorder:
                 raise OSError(f"another run has gone on with {self.path} meanwhile")
 
     def append(self, new: np.ndarray, table: str = "episodes") -> None:
-        """Add rows to a table; they are on disk when this returns."""
+        """Add rows to a table; when this returns, they outlast this process, though perhaps not yet a power cut."""
         if not new.size:
             return
         end = self._rows.get(table, 0) + new.size
@@ -122,7 +122,8 @@ class Recorder:
         self._attributes["checkpointed"] = time.time()
         if last:
             self._attributes["interrupted"] = True
-        self._room = {name: max(_FIRST_ROOM, 2 * rows.size) for name, rows in tables.items()}
+        # HDF5 sets no room aside for a table without rows: its first rows make a new file.
+        self._room = {name: max(_FIRST_ROOM, 2 * rows.size) if rows.size else 0 for name, rows in tables.items()}
         self._write(tables, checkpoint=(elapsed, common, agents))
         self._checkpointed = True
         self._file = _open_in_place(self.path)

@@ -13,7 +13,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcqrl.checks import at_least, positive, within
+from hpcqrl.checks import at_least, only_with_circuit, positive, within
 from hpcqrl.envs.make import make
 from hpcqrl.models.policy import Policy
 from hpcqrl.models.quantum_train import QuantumTrainGenerator
@@ -86,6 +86,8 @@ class Config:
         within(0.0, 1.0, qpu_jitter=self.qpu_jitter)
         within(0.0, 1.0, discount=self.discount)
         positive(learning_rate=self.learning_rate, max_gradient_norm=self.max_gradient_norm)
+        circuit = {"qpu": self.qpu != "native", "shots": self.shots, "qpu_latency": self.qpu_latency}
+        only_with_circuit(self.model == "quantum", **circuit)
 
 
 class Agent:

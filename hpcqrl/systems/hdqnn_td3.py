@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 from torch.optim.adam import adam
 
-from hpcqrl.checks import at_least, positive, within
+from hpcqrl.checks import at_least, only_with_circuit, positive, within
 from hpcqrl.envs.make import StretchedActions, make_continuous
 from hpcqrl.envs.replayed import Episode
 from hpcqrl.models.critic import Critic
@@ -112,6 +112,7 @@ class Config:
         within(0.0, 60_000.0, qpu_latency=self.qpu_latency)
         within(0.0, 1.0, discount=self.discount, tau=self.tau, qpu_jitter=self.qpu_jitter)
         positive(learning_rate=self.learning_rate)
+        only_with_circuit(self.block == "pqc", qpu=self.qpu != "native", qpu_latency=self.qpu_latency)
 
 
 class Agent:
@@ -357,10 +358,12 @@ def exported(config: Config, parameters: dict[str, Floats], circuit: bool) -> tu
 
     circuit: with the circuit inside, simulated by torch, not what has stood in its place in training.
     """
+    if circuit and config.block != "pqc":
+        raise ValueError(f"the block {config.block} has no circuit")
     agent = Agent(replace(config, device="cpu"), 0)
     agent.model.layout.load(parameters)
-    env, inside = cast(StretchedActions, agent.env), circuit and config.block == "pqc"
-    actions = agent.model.torch_actions(env.low, env.high, config.shots if inside else None)
-    networks = ("actor.",) if inside else ("actor.", "qtdnn.")
+    env = cast(StretchedActions, agent.env)
+    actions = agent.model.torch_actions(env.low, env.high, config.shots if circuit else None)
+    networks = ("actor.",) if circuit else ("actor.", "qtdnn.")
     kept = {name: value for name, value in parameters.items() if name.startswith(networks)}
     return Exported(kept, actions), int(env.observation_space.shape[0])  # type: ignore[index]

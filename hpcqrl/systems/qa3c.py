@@ -13,7 +13,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcqrl.checks import at_least, positive, within
+from hpcqrl.checks import at_least, only_with_circuit, positive, within
 from hpcqrl.envs.make import make
 from hpcqrl.models import flat
 from hpcqrl.models.dressed_vqc import DressedLinear, DressedVqc
@@ -92,8 +92,8 @@ class Config:
         within(0.0, 1.0, discount=self.discount)
         within(0.0, 0.999999, beta_1=self.beta_1, beta_2=self.beta_2)
         positive(learning_rate=self.learning_rate)
-        if self.tanh and self.model == "classical":
-            raise ValueError("tanh is of quantum models alone, and model is classical")
+        circuit = {"qpu": self.qpu != "native", "shots": self.shots, "qpu_latency": self.qpu_latency}
+        only_with_circuit(self.model == "quantum", tanh=self.tanh, **circuit)
 
 
 class ActorCritic:

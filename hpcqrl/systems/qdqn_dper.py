@@ -12,7 +12,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcqrl.checks import at_least, positive, within
+from hpcqrl.checks import at_least, only_with_circuit, positive, within
 from hpcqrl.envs.make import make
 from hpcqrl.models.dressed_vqc import DressedLinear, DressedVqc
 from hpcqrl.randomness import State, jump_random_states, random_states, set_random_states
@@ -113,8 +113,8 @@ class Config:
         within(0.0, 1.0, epsilon_decay=self.epsilon_decay)
         within(0.0, 0.999999, rms_alpha=self.rms_alpha)
         positive(learning_rate=self.learning_rate, rms_epsilon=self.rms_epsilon)
-        if self.tanh and self.model == "classical":
-            raise ValueError("tanh is of quantum models alone, and model is classical")
+        circuit = {"qpu": self.qpu != "native", "shots": self.shots, "qpu_latency": self.qpu_latency}
+        only_with_circuit(self.model == "quantum", tanh=self.tanh, **circuit)
 
 
 class Agent:

@@ -177,6 +177,18 @@ def test_an_interrupted_job_goes_on_from_its_checkpoint(cluster, tmp_path):
         assert run.complete and run.episodes["episode"].tolist() == list(range(600))
 
 
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_a_signal_while_a_job_still_starts_is_not_lost(cluster, tmp_path, launcher):
+    out, log = tmp_path / "run.h5", tmp_path / "log"
+    chosen = {"options": ("--ntasks=2",), "HPCQRL_LAUNCHER": launcher}
+    job = cluster.submit("qdqn_dper", log, *LONGER, str(out), **chosen)
+    until(lambda: log.exists() and "hpcqrl train" in log.read_text(), log)
+    cluster.call("scancel", "--batch", "--signal=USR1", job)
+    start_again(cluster, job, restarts=1)
+    assert cluster.wait(job)["JobState"] == "COMPLETED" and read_run(out).complete, log.read_text()
+    assert log.read_text().count("it is queued again") == 1
+
+
 def start_again(cluster, job, restarts):
     """Have a job that is queued again start now: Slurm would wait two minutes."""
     assert cluster.wait(job, "PENDING")["Restarts"] == str(restarts)
