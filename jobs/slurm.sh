@@ -14,7 +14,7 @@ interrupted=75 # hpcqrl's exit status when it was interrupted and has left a che
 train() {
     local system=$1 out=runs/$SLURM_JOB_NAME-${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}.h5 options=() overwrite= env=()
     local signalled= pid= status
-    trap 'signalled=yes; [ -z "$pid" ] || kill -USR1 "$pid"' USR1 # Slurm's warning (--signal) comes to this shell
+    trap 'signalled=yes; [ -z "$pid" ] || warn "$pid"' USR1 # Slurm's warning (--signal) comes to this shell
     while shift && [ $# -gt 0 ]; do
         case $1 in
         --out) out=${2:?"--out needs the name of a file"} && shift ;;
@@ -44,7 +44,7 @@ train() {
     skip_used_steps
     launch "$@" &
     pid=$!
-    if [ -n "$signalled" ]; then kill -USR1 $pid; fi # it came before
+    if [ -n "$signalled" ]; then warn $pid; fi # it came before
     wait $pid
     status=$?
     while kill -0 $pid 2>/dev/null; do # it was the signal that ended the wait
@@ -56,9 +56,8 @@ train() {
         status=$?
     fi
     look "$out"
-    case "$status $state" in
-    "0 checkpoint" | "138 "* | "10 "*) status=$interrupted ;; # mpiexec has 10 for ranks that could not yet catch SIGUSR1
-    esac
+    if [ "$status $state" = "0 checkpoint" ]; then status=$interrupted; fi
+    if [ -n "$signalled" ] && [ $status -gt 2 ]; then status=$interrupted; fi # a rank or mpiexec could not yet catch it
     if [ $status = $interrupted ]; then
         case $state in
         checkpoint) echo "job $SLURM_JOB_ID was interrupted; it is queued again, to go on from the checkpoint in $out" ;;
@@ -67,6 +66,12 @@ train() {
         scontrol requeue "$SLURM_JOB_ID"
     fi
     exit $status
+}
+
+# warn PID: and again every 5 s, since srun forgets what comes before its ranks have started
+warn() {
+    kill -USR1 "$1"
+    (while sleep 5 && kill -USR1 "$1"; do :; done) 2>/dev/null &
 }
 
 # look FILE: sets `state` to nothing, begun, checkpoint or complete, and `writer` to the job that has last written it
@@ -95,6 +100,7 @@ launch() {
             0 | '$interrupted') exit 0 ;;
             140 | 143) exit 1 ;; # ended by SIGUSR2, or SIGTERM, for the failure of another
             esac
+            trap "" USR2 # for scancel, too: it goes from node to node
             scancel --signal=USR2 "$SLURM_JOB_ID.$SLURM_STEP_ID" 2>/dev/null
             exit $status'
         exec srun --mpi="${SLURM_MPI_TYPE:-pmi2}" --kill-on-bad-exit=1 --cpu-bind=cores \

@@ -86,7 +86,11 @@ class Cluster:
 
 @pytest.fixture(autouse=True)
 def nothing_left(request):
-    """Ends the jobs of a test that failed, so that they do not disturb the next."""
+    """Ends the jobs of a test that failed, and waits for their end, so that they do not disturb the next."""
     yield
     if "cluster" in request.fixturenames:
-        request.getfixturevalue("cluster").call("scancel", "--user=root")
+        cluster = request.getfixturevalue("cluster")
+        cluster.call("scancel", "--user=root")
+        until = time.monotonic() + 120.0
+        while cluster.call("squeue", "--noheader") and time.monotonic() < until:
+            time.sleep(0.1)

@@ -191,7 +191,7 @@ def test_a_signal_while_a_job_still_starts_is_not_lost(cluster, tmp_path, launch
 
 def start_again(cluster, job, restarts):
     """Have a job that is queued again start now: Slurm would wait two minutes."""
-    assert cluster.wait(job, "PENDING")["Restarts"] == str(restarts)
+    assert cluster.wait(job, "PENDING", seconds=120)["Restarts"] == str(restarts)
     cluster.call("scontrol", "update", f"JobId={job}", "StartTime=now+2")
 
 
