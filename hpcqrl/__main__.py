@@ -4,12 +4,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
-from pathlib import Path
 from types import ModuleType
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import tyro
 
@@ -18,6 +16,7 @@ from hpcqrl import (
     one_thread,  # noqa: F401  (before NumPy and torch are imported)
 )
 from hpcqrl.interruption import EXIT_STATUS, Interruption
+from hpcqrl.options import Evaluate, Export, Nothing, Resume, State, Train
 from hpcqrl.parallel.launcher import launched_rank, take_gpu
 from hpcqrl.systems import SYSTEMS
 
@@ -34,73 +33,6 @@ USAGE = f"""usage: hpcqrl COMMAND
 
 systems: {", ".join(SYSTEMS)}
 Each command has --help."""
-
-Config = TypeVar("Config")
-
-
-@dataclass(frozen=True)
-class Train(Generic[Config]):
-    """Train agents, one on each MPI rank; episodes and final parameters go to one HDF5 file."""
-
-    system: tyro.conf.OmitArgPrefixes[Config]
-    out: str | None = None
-    """Results file; by default runs/SYSTEM-DATE-TIME.h5."""
-    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Replace the results file if it exists."""
-    checkpoint_every: float = 60.0
-    """Seconds between checkpoints, which `hpcqrl resume` goes on from; 0: only at SIGUSR1 or SIGTERM."""
-
-
-@dataclass(frozen=True)
-class Resume:
-    """Carry on with a run that was interrupted, killed, or preempted, from its last checkpoint."""
-
-    path: tyro.conf.Positional[str]
-    """Its results file; everything else is in there."""
-    env: str | None = None
-    """One's own environment (module:Name-v0) must be named again: a file alone has no module imported."""
-
-
-@dataclass(frozen=True)
-class Evaluate:
-    """Play a trained policy, without exploration, and print its mean return with a bootstrap interval."""
-
-    run: tyro.conf.Positional[Path]
-    """Results file of a complete run."""
-    episodes: int = 20
-    """Episodes to play."""
-    seed: int = 0
-    """Of the environment, of the circuit's measurements, and of actions that are drawn."""
-    sample: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Draw actions from the policy, as in training, instead of taking the likeliest: dist-qtrl, qa3c."""
-    video: Path | None = None
-    """Also film one episode, as an animated GIF."""
-    env: str | None = None
-    """The environment to play in; by default the file's. One's own (module:Name-v0) must be named here."""
-
-
-@dataclass(frozen=True)
-class Export:
-    """Write a trained policy with torch.export: observations to logits (discrete actions) or actions (continuous)."""
-
-    run: tyro.conf.Positional[Path]
-    """Results file of a complete run."""
-    out: Path
-    """The file to write, which must end in .pt2."""
-    circuit: bool = False
-    """hdqnn-td3: with the circuit, simulated, not the qtDNN in its place. (qa3c always has its circuit.)"""
-    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Replace the file if it exists."""
-    env: str | None = None
-    """The environment that it is for; by default the file's. One's own (module:Name-v0) must be named here."""
-
-
-@dataclass(frozen=True)
-class State:
-    """Print begun, checkpoint (it can be resumed) or complete, and the Slurm job that has written it, if one has."""
-
-    run: tyro.conf.Positional[Path]
-    """A results file."""
 
 
 def main() -> None:
@@ -258,7 +190,7 @@ def _state(arguments: Sequence[str]) -> None:
 
 
 def _check(arguments: Sequence[str]) -> None:
-    _parse(_Nothing, "check", arguments)
+    _parse(Nothing, "check", arguments)
 
     def check(agents: Any, run: ModuleType) -> None:
         from hpcqrl.parallel.check import report
@@ -290,7 +222,7 @@ def _native_qpu() -> str:
 
 
 def _version(arguments: Sequence[str]) -> None:
-    _parse(_Nothing, "version", arguments)
+    _parse(Nothing, "version", arguments)
     packages = (
         "mpi4py",
         "torch",
@@ -303,11 +235,6 @@ def _version(arguments: Sequence[str]) -> None:
         "h5py",
     )
     _say("\n".join([f"hpcqrl {__version__}", *(f"{package} {version(package)}" for package in packages)]))
-
-
-@dataclass(frozen=True)
-class _Nothing:
-    """This command has no options."""
 
 
 if __name__ == "__main__":

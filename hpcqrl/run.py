@@ -54,8 +54,8 @@ def resume(agents: Agents, interruption: Interruption, path: str, env: str | Non
             if env is not None and env != known:
                 raise ValueError(f"{path} is of environment {known}; to go on in it, say --env {known}")
             done = "complete" if attributes["complete"] else ""
-            facts = [attributes["system"], attributes["config"], str(attributes["checkpoint_every"]), done]
-            facts.append(repr(saved.elapsed))
+            every, elapsed = str(attributes["checkpoint_every"]), repr(saved.elapsed)
+            facts = [attributes["system"], attributes["config"], every, done, elapsed]
     name, text, every, complete, elapsed = agents.gather_text("\n".join(facts))[0].split("\n")
     if complete:
         if agents.rank == 0:

@@ -118,8 +118,8 @@ def plot(
     cores: float = float(os.cpu_count() or 1),
 ) -> None:
     """Draw weak scaling, and with --strong strong scaling; fit the model to every second number of agents, and print
-    what it is fitted to, its constants, and its error on the numbers held out. Runs of the same are one
-    point, their median. cores: of the machine that it ran on.
+    what it is fitted to, its constants, and its error on the numbers held out. Repeated runs are one point,
+    their median. cores: of the machine that it ran on.
     """
     if not cores > 0:
         sys.exit(f"scaling: cores must be above 0, not {cores:g}")

@@ -25,8 +25,6 @@ Floats = NDArray[np.floating]
 
 _TURN = 0.5  # seconds between two ranks' turns to say what went wrong
 _SPOKEN = 7  # the tag of a message that says that another rank has said it
-
-
 _CORES = 4096  # of a node, at most
 
 

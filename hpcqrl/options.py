@@ -1,0 +1,79 @@
+"""What each command takes: its arguments and options, as tyro reads them and --help shows them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import tyro
+
+Config = TypeVar("Config")
+
+
+@dataclass(frozen=True)
+class Train(Generic[Config]):
+    """Train agents, one on each MPI rank; episodes and final parameters go to one HDF5 file."""
+
+    system: tyro.conf.OmitArgPrefixes[Config]
+    out: str | None = None
+    """Results file; by default runs/SYSTEM-DATE-TIME.h5."""
+    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Replace the results file if it exists."""
+    checkpoint_every: float = 60.0
+    """Seconds between checkpoints, which `hpcqrl resume` goes on from; 0: only at SIGUSR1 or SIGTERM."""
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Carry on with a run that was interrupted, killed, or preempted, from its last checkpoint."""
+
+    path: tyro.conf.Positional[str]
+    """Its results file; everything else is in there."""
+    env: str | None = None
+    """One's own environment (module:Name-v0) must be named again: a file alone has no module imported."""
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Play a trained policy, without exploration, and print its mean return with a bootstrap interval."""
+
+    run: tyro.conf.Positional[Path]
+    """Results file of a complete run."""
+    episodes: int = 20
+    """Episodes to play."""
+    seed: int = 0
+    """Of the environment, of the circuit's measurements, and of actions that are drawn."""
+    sample: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Draw actions from the policy, as in training, instead of taking the likeliest: dist-qtrl, qa3c."""
+    video: Path | None = None
+    """Also film one episode, as an animated GIF."""
+    env: str | None = None
+    """The environment to play in; by default the file's. One's own (module:Name-v0) must be named here."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a trained policy with torch.export: observations to logits (discrete actions) or actions (continuous)."""
+
+    run: tyro.conf.Positional[Path]
+    """Results file of a complete run."""
+    out: Path
+    """The file to write, which must end in .pt2."""
+    circuit: bool = False
+    """hdqnn-td3: with the circuit, simulated, not the qtDNN in its place. (qa3c always has its circuit.)"""
+    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Replace the file if it exists."""
+    env: str | None = None
+    """The environment that it is for; by default the file's. One's own (module:Name-v0) must be named here."""
+
+
+@dataclass(frozen=True)
+class State:
+    """Print begun, checkpoint (it can be resumed) or complete, and the Slurm job that has written it, if one has."""
+
+    run: tyro.conf.Positional[Path]
+    """A results file."""
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """This command has no options."""
