@@ -13,37 +13,55 @@ TWO_QUBITS = {"CNOT": 0, "CZ": 0, "SWAP": 0, "CRX": 1, "CRY": 1, "CRZ": 1, "Cont
 TWO_QUBITS |= {"IsingXX": 1, "IsingYY": 1, "IsingZZ": 1}
 
 
+KINDS = ["constant", "angle", "weight", "angle", "weight", "product", "sum"]
+
+
 @st.composite
 def circuits(draw: st.DrawFn, largest: int = 10) -> Circuit:
-    """A circuit of up to 40 gates whose parameters are angles, weights (bare, or scaled and shifted), or constants."""
+    """A circuit of up to 40 gates whose parameters are constants, angles, weights (bare, or scaled and shifted), or
+    sums of their products.
+    """
     qubits = draw(st.integers(1, largest))
     names = [*ONE_QUBIT, *(TWO_QUBITS if qubits > 1 else ())]
     gates = []
     counts = {"angle": 0, "weight": 0}
+
+    def variable(kind: str) -> tuple[str, int]:
+        number = draw(st.integers(max(0, counts[kind] - 1), counts[kind]))  # the last again, or a new one
+        counts[kind] = max(counts[kind], number + 1)
+        return kind, number
+
+    def parameter() -> tuple[float, list]:
+        """An offset, and terms: a scale and one or two variables."""
+        kind = draw(st.sampled_from(KINDS))
+        scale, offset = draw(st.sampled_from([(1.0, 0.0), (-0.5, 0.25)]))
+        if kind == "constant":
+            return 0.7 + offset, []
+        if kind in counts:
+            return offset, [(scale, [variable(kind)])]
+        either = st.sampled_from(["angle", "weight"])
+        terms = [(scale, [variable(draw(either)), variable(draw(either))])]
+        if kind == "sum":
+            terms += [(0.5, [variable(draw(either))]), (-1.5, [variable(draw(either))])]
+        return offset, terms
+
     n_gates = draw(st.integers(1, 40))
     for name in draw(st.lists(st.sampled_from(names), min_size=n_gates, max_size=n_gates)):
         wires = draw(st.permutations(range(qubits)))[: 2 if name in TWO_QUBITS else 1]
-        parameters = []
-        for _ in range((ONE_QUBIT | TWO_QUBITS)[name]):
-            kind = draw(st.sampled_from(["angle", "weight", "constant"]))
-            scale, offset = draw(st.sampled_from([(1.0, 0.0), (-0.5, 0.25)]))
-            number = draw(
-                st.integers(max(0, counts.get(kind, 0) - 1), counts.get(kind, 0))
-            )  # the last again, or a new one
-            if kind != "constant":
-                counts[kind] = max(counts[kind], number + 1)
-            parameters.append((kind, number, scale, offset))
-        gates.append((name, wires, parameters))
+        gates.append((name, wires, [parameter() for _ in range((ONE_QUBIT | TWO_QUBITS)[name])]))
 
     def function(angles, weights):
+        of = {"angle": angles, "weight": weights}
         for name, wires, parameters in gates:
             values = []
-            for kind, number, scale, offset in parameters:
-                if kind == "constant":
-                    constant = 0.7 + offset
-                    values.append(torch.tensor(constant, dtype=torch.float64) if torch.is_tensor(weights) else constant)
-                else:
-                    values.append(scale * (angles if kind == "angle" else weights)[number] + offset)
+            for offset, terms in parameters:
+                value = torch.tensor(offset, dtype=torch.float64) if torch.is_tensor(weights) else offset
+                for scale, variables in terms:
+                    product = scale
+                    for kind, number in variables:
+                        product = product * of[kind][number]
+                    value = value + product
+                values.append(value)
             if name == "CU3":
                 qml.ctrl(qml.U3(*values, wires=wires[1]), control=wires[0])
             else:

@@ -10,9 +10,10 @@ import pytest
 from hpcqrl.quantum import gates, kernels
 from hpcqrl.quantum.circuits import quantum_train, variational
 from hpcqrl.quantum.gates import record
+from hpcqrl.quantum.parameters import Parameter
 from hpcqrl.quantum.program import lower
 from hpcqrl.quantum.simulator import Simulator
-from hpcqrl.quantum.trace import Circuit, Parameter, trace
+from hpcqrl.quantum.trace import Circuit, trace
 
 
 def kinds(circuit: Circuit, expval: bool) -> list[int]:
@@ -59,7 +60,34 @@ def test_parameters_are_found_by_their_lines():
         gates.RZ(0.25, wires=1)
 
     found = [gate.parameters[0] for gate in trace(Circuit(function, 2, 2, (1, 2)))]
-    assert found == [Parameter(1, 1.0, 0.0), Parameter(3, 2.0, -0.5), Parameter(-1, 0.0, 0.25)]
+    assert found == [Parameter(0.0, ((1.0, 1),)), Parameter(-0.5, ((2.0, 3),)), Parameter(0.25)]
+
+
+def test_parameters_are_found_by_their_products():
+    def function(angles, weights):
+        gates.RX(weights[0] * angles[0], wires=0)
+        gates.RY((np.pi - angles[0]) * (np.pi - angles[1]), wires=0)
+        gates.RZ(angles[1] ** 2 - 2.0 * weights[1] + 0.5, wires=0)
+        gates.RX(weights @ angles, wires=0)
+
+    found = [gate.parameters[0] for gate in trace(Circuit(function, 1, 2, (2,)))]
+    assert found == [
+        Parameter(0.0, ((1.0, 0, 2),)),
+        Parameter(round(np.pi**2, 12), ((-3.14159265359, 0), (-3.14159265359, 1), (1.0, 0, 1))),
+        Parameter(0.5, ((-2.0, 3), (1.0, 1, 1))),
+        Parameter(0.0, ((1.0, 0, 2), (1.0, 1, 3))),
+    ]
+
+
+def test_a_number_that_many_parameters_take_is_derived_once():
+    def function(angles, weights):
+        for wire in range(2):
+            gates.RX(weights[0] * angles[0], wires=wire)
+        gates.IsingZZ(0.5 - weights[0] * angles[0], wires=(0, 1))
+        gates.RY(weights[0] * weights[1], wires=0)
+
+    program = lower(Circuit(function, 2, 1, (2,)), True)
+    assert program.terms.tolist() == [[3, 1, 2], [4, 0, 1]]
 
 
 def test_a_function_may_compute_in_place():
@@ -70,7 +98,7 @@ def test_a_function_may_compute_in_place():
         gates.RY(weights[0], wires=0)
 
     found = [gate.parameters[0] for gate in trace(Circuit(function, 1, 1, (1,)))]
-    assert found == [Parameter(0, 0.5, 0.0), Parameter(1, 1.0, 1.0)]
+    assert found == [Parameter(0.0, ((0.5, 0),)), Parameter(1.0, ((1.0, 1),))]
 
 
 def test_templates_and_other_gates_are_decomposed():
@@ -95,18 +123,28 @@ def refused(function, match: str) -> None:
 
 def test_what_cannot_be_lowered_is_named():
     refused(lambda a, w: qml.DepolarizingChannel(0.1, wires=0), "no gate DepolarizingChannel; use --qpu default.mixed")
-    refused(lambda a, w: qml.RX(np.arctan(a[0]), wires=0), "parameter of RX is not scale")
-    refused(lambda a, w: qml.RX(a[0] * w[0], wires=0), "parameter of RX is not scale")
+    refused(lambda a, w: qml.RX(np.arctan(a[0]), wires=0), "parameter of RX is no polynomial")
+    refused(lambda a, w: qml.RX(a[0] * a[0] * w[0], wires=0), "parameter of RX is no polynomial")
+    refused(lambda a, w: qml.RX(abs(a[0] * w[0]), wires=0), "parameter of RX is no polynomial")
+    refused(lambda a, w: qml.RX(np.mod(a[0] + w[0], 7.0), wires=0), "parameter of RX is no polynomial")
+    refused(lambda a, w: qml.RX(np.sign(w[0]) * a[0], wires=0), "parameter of RX is no polynomial")
+    refused(
+        lambda a, w: qml.RX(np.emath.sqrt(a[0]).real if a[0] > 0 else np.nan, wires=0),
+        "parameter of RX is no polynomial",
+    )
     refused(lambda a, w: gates.RX(a[0], wires=2), "RX acts on wire 2, but the circuit has wires 0 to 1")
     refused(lambda a, w: gates.CNOT(wires=(1, 1)), "acts twice|must be different")
     refused(lambda a, w: gates.RX(a[0], wires=0) if a[0] > 1 else gates.RY(a[0], wires=0), "depend on the values")
     refused(lambda a, w: qml.RX(a[0], wires=0) if a[0] > 0 else None, "depend on the values")
-    refused(lambda a, w: qml.RX(max(a[0], 0.05), wires=0), "parameter of RX is not scale")
-    refused(lambda a, w: qml.RX(min(w[0], 4.0), wires=0), "parameter of RX is not scale")
-    refused(lambda a, w: qml.RX(max(w[0], -np.pi), wires=0), "parameter of RX is not scale")
+    refused(lambda a, w: qml.RX(max(a[0], 0.05), wires=0), "parameter of RX is no polynomial")
+    refused(lambda a, w: qml.RX(min(w[0], 4.0), wires=0), "parameter of RX is no polynomial")
+    refused(lambda a, w: qml.RX(max(w[0], -np.pi), wires=0), "parameter of RX is no polynomial")
     refused(lambda a, w: gates.PauliX(0) if a[0] * w[0] < 0 else None, "depend on the values")
     refused(lambda a, w: gates.Hadamard(wires=(0, 1)), r"Hadamard acts on 1 wire, not on \(0, 1\)")
     refused(lambda a, w: gates.CNOT(wires=(0, 1, 2)), r"CNOT acts on 2 wires")
     refused(lambda a, w: qml.expval(qml.PauliY(0)), "must only apply gates")
+    seventeen = Circuit(lambda a, w: qml.RX(np.sum(w), wires=0), 1, 0, (17,))
+    with pytest.raises(ValueError, match="in at most 16 angles and weights"):
+        lower(seventeen, True)
     with pytest.raises(ValueError, match="1 to 28 qubits, not 0"):
         Circuit(lambda a, w: None, 0, 0, ())

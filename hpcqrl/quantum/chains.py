@@ -5,8 +5,8 @@ from math import pi
 from typing import NamedTuple
 
 from hpcqrl.quantum.gates import Gate
+from hpcqrl.quantum.parameters import Parameter
 from hpcqrl.quantum.rotations import PHASE, X, Y, Z
-from hpcqrl.quantum.trace import Parameter
 
 
 class Rotation(NamedTuple):
@@ -22,20 +22,16 @@ Chain = list[Rotation]
 def extend(chain: Chain, more: Iterable[Rotation]) -> None:
     """Append rotations; a fixed one merges with a neighbour about the same axis."""
     for rotation in more:
-        if (
-            chain
-            and chain[-1].axis == rotation.axis
-            and min(chain[-1].parameter.position, rotation.parameter.position) < 0
-        ):
-            old, new = chain[-1].parameter, rotation.parameter
-            keep = old if old.position >= 0 else new
-            chain[-1] = Rotation(rotation.axis, keep._replace(offset=old.offset + new.offset))
+        last = chain[-1] if chain else None
+        if last and last.axis == rotation.axis and not (last.parameter.terms and rotation.parameter.terms):
+            varied, other = (last, rotation) if last.parameter.terms else (rotation, last)
+            chain[-1] = varied._replace(parameter=varied.parameter.shifted(other.parameter.offset))
         else:
             chain.append(rotation)
 
 
 def fixed(axis: int, angle: float) -> Rotation:
-    return Rotation(axis, Parameter(-1, 0.0, angle))
+    return Rotation(axis, Parameter(angle))
 
 
 def single_qubit_chain(gate: Gate) -> Chain | None:
@@ -84,7 +80,7 @@ def controlled_chains(gate: Gate) -> tuple[Chain, Chain]:
         case "C(U3)", (theta, phi, delta):
             return [], [Rotation(PHASE, delta), Rotation(Y, theta), Rotation(PHASE, phi)]
         case "IsingZZ", (angle,):
-            return [Rotation(Z, angle)], [Rotation(Z, angle._replace(scale=-angle.scale, offset=-angle.offset))]
+            return [Rotation(Z, angle)], [Rotation(Z, angle.negated())]
     raise ValueError(f"the native QPU has no gate {gate.name}")
 
 

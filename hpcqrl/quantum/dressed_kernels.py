@@ -10,7 +10,7 @@ from hpcqrl.quantum.jit import jit
 
 @jit
 def dressed_forward(
-    rows, slots, axis, parameter, scale, offset, permutations, sizes,
+    rows, slots, rotations, lines, terms, term_scale, permutations, sizes,
     theta, observations, tanh, hidden, features, states, outputs,
 ):  # fmt: skip
     """Fill hidden and features [samples, qubits], the states (or one for all), and outputs [samples, outputs]."""
@@ -32,7 +32,7 @@ def dressed_forward(
             angles[t, qubits + q] = math.atan(value * value)
     measured = np.empty((samples, qubits), states.dtype)
     kernels.forward(
-        rows, slots, axis, parameter, scale, offset, permutations, sizes,
+        rows, slots, rotations, lines, terms, term_scale, permutations, sizes,
         angles, theta[circuit:last], states, kernels.EXPVAL, measured,
     )  # fmt: skip
     for t in range(samples):
@@ -47,7 +47,7 @@ def dressed_forward(
 
 @jit
 def dressed_backward(
-    rows, slots, axis, parameter, scale, offset, permutations, sizes,
+    rows, slots, rotations, lines, terms, term_scale, permutations, sizes,
     theta, observations, tanh, hidden, features, states, output_gradient, gradient,
 ):  # fmt: skip
     """Write the gradient of sum(output_gradient * outputs) in theta, from what `dressed_forward` has filled."""
@@ -72,7 +72,7 @@ def dressed_backward(
         for k in range(n_outputs):
             gradient[last_bias + k] += output_gradient[t, k]
     kernels.backward(
-        rows, slots, axis, parameter, scale, offset, permutations, sizes,
+        rows, slots, rotations, lines, terms, term_scale, permutations, sizes,
         angles, theta[circuit:last], states, kernels.EXPVAL, measured_gradient, angle_gradient, gradient[circuit:last],
     )  # fmt: skip
     for t in range(samples):

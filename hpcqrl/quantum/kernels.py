@@ -3,7 +3,7 @@
 import numpy as np
 
 from hpcqrl.quantum.amplitudes import BLOCK, adjoint, apply_gate, overlaps
-from hpcqrl.quantum.jit import jit
+from hpcqrl.quantum.jit import inlined, jit
 from hpcqrl.quantum.measurements import (
     bloch_adjoint,
     bloch_vectors,
@@ -36,6 +36,32 @@ def _permute_back(source, result, permutation):
         result[permutation[k]], result[permutation[k] + WIDTH] = source[a], source[a + WIDTH]
 
 
+@inlined
+def _derive(terms, term_scale, start, stop, values):
+    """Compute derived numbers: the sums of scale * value, or scale * value * value, that parameters are made of."""
+    for t in range(start, stop):
+        values[terms[t, 0]] = 0.0
+    for t in range(start, stop):
+        product = term_scale[t] * values[terms[t, 1]]
+        if terms[t, 2] >= 0:
+            product *= values[terms[t, 2]]
+        values[terms[t, 0]] += product
+
+
+@inlined
+def _derive_back(terms, term_scale, start, stop, values, gradient):
+    """Pass the gradient of derived numbers on to what they are made of, and clear it."""
+    for t in range(start, stop):
+        pulled = term_scale[t] * gradient[terms[t, 0]]
+        if terms[t, 2] < 0:
+            gradient[terms[t, 1]] += pulled
+        else:
+            gradient[terms[t, 1]] += pulled * values[terms[t, 2]]
+            gradient[terms[t, 2]] += pulled * values[terms[t, 1]]
+    for t in range(start, stop):
+        gradient[terms[t, 0]] = 0.0
+
+
 @jit
 def _prepare(rows, slots, axis, scale, offset, parameter, fixed, varies, values, cosine, sine, matrices, vectors):
     """Fill the sines of the slots that change with the sample (or of those that do not), and what follows from them.
@@ -64,25 +90,32 @@ def _prepare(rows, slots, axis, scale, offset, parameter, fixed, varies, values,
 
 
 @jit
-def forward(rows, slots, axis, parameter, scale, offset, permutations, sizes, angles, weights, states, outcome, result):
+def forward(
+    rows, slots, rotations, lines, terms, term_scale, permutations, sizes,
+    angles, weights, states, outcome, result,
+):  # fmt: skip
     """Run the program for each row of `angles`; write result[sample] = <Z> of each wire, or probabilities.
 
     states [samples, 2 * 2^bits] receives the final states; a single row is shared by all samples, for who needs the
     results alone.
     """
-    bits, fixed, n_angles = sizes
+    bits, fixed, n_angles, fixed_terms, derived = sizes
     samples, n_rows = angles.shape[0], rows.shape[0]
-    values = np.empty(n_angles + weights.size)
-    values[n_angles:] = weights
+    axis, parameter, scale, offset = rotations[0], rotations[1], lines[0], lines[1]
+    inputs = n_angles + weights.size
+    values = np.empty(inputs + derived)
+    values[n_angles:inputs] = weights
     cosine, sine = np.empty(axis.size), np.empty(axis.size)
     matrices = np.empty((n_rows, 2, 8), states.dtype)
     vectors = np.zeros((n_rows, 4), states.dtype)
     lanes = np.empty((2, WIDTH_BITS + 1, WIDTH), states.dtype)
     bloch = np.empty((bits, 3))
     spare = np.empty(states.shape[1], states.dtype)
+    _derive(terms, term_scale, 0, fixed_terms, values)
     _prepare(rows, slots, axis, scale, offset, parameter, fixed, False, values, cosine, sine, matrices, vectors)
     for sample in range(samples):
         values[:n_angles] = angles[sample]
+        _derive(terms, term_scale, fixed_terms, term_scale.size, values)
         _prepare(rows, slots, axis, scale, offset, parameter, fixed, True, values, cosine, sine, matrices, vectors)
         psi = states[sample if states.shape[0] > 1 else 0]
         product_state(vectors, bits, lanes[0], lanes[1], psi)
@@ -108,7 +141,7 @@ def forward(rows, slots, axis, parameter, scale, offset, permutations, sizes, an
 
 @jit
 def backward(
-    rows, slots, axis, parameter, scale, offset, permutations, sizes,
+    rows, slots, rotations, lines, terms, term_scale, permutations, sizes,
     angles, weights, states, outcome, cotangent, angle_gradient, weight_gradient,
 ):  # fmt: skip
     """Write the gradients of sum(cotangent * result) in angles [samples, :] and weights, from `forward`'s states.
@@ -117,10 +150,12 @@ def backward(
     together; between them, before each gate, lies that gate's gradient. (To keep every state on the way instead was
     no faster: it saves a quarter of the arithmetic and costs memory to write, read and page in.)
     """
-    bits, fixed, n_angles = sizes
+    bits, fixed, n_angles, fixed_terms, derived = sizes
     samples, n_rows = angles.shape[0], rows.shape[0]
-    values = np.empty(n_angles + weights.size)
-    values[n_angles:] = weights
+    axis, parameter, scale, offset = rotations[0], rotations[1], lines[0], lines[1]
+    inputs = n_angles + weights.size
+    values = np.empty(inputs + derived)
+    values[n_angles:inputs] = weights
     gradient = np.zeros(values.size)
     cosine, sine = np.empty(axis.size), np.empty(axis.size)
     matrices = np.empty((n_rows, 2, 8), states.dtype)
@@ -136,9 +171,11 @@ def backward(
         np.empty(states.shape[1], states.dtype),
         np.empty(states.shape[1], states.dtype),
     )
+    _derive(terms, term_scale, 0, fixed_terms, values)
     _prepare(rows, slots, axis, scale, offset, parameter, fixed, False, values, cosine, sine, matrices, vectors)
     for sample in range(samples):
         values[:n_angles] = angles[sample]
+        _derive(terms, term_scale, fixed_terms, term_scale.size, values)
         _prepare(rows, slots, axis, scale, offset, parameter, fixed, True, values, cosine, sine, matrices, vectors)
         psi[:] = states[sample]
         last = n_rows
@@ -184,10 +221,12 @@ def backward(
                 s0 * matrices[q, 0, 2] - t0 * matrices[q, 0, 3] + s1 * matrices[q, 0, 6] - t1 * matrices[q, 0, 7]
             )
         _gradients(rows, slots, axis, cosine, sine, scale, parameter, True, u, gradient)
+        _derive_back(terms, term_scale, fixed_terms, term_scale.size, values, gradient)
         angle_gradient[sample] = gradient[:n_angles]
         gradient[:n_angles] = 0.0
     _gradients(rows, slots, axis, cosine, sine, scale, parameter, False, u, gradient)
-    weight_gradient[:] = gradient[n_angles:]
+    _derive_back(terms, term_scale, 0, fixed_terms, values, gradient)
+    weight_gradient[:] = gradient[n_angles:inputs]
 
 
 @jit

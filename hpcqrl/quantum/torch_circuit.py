@@ -92,10 +92,10 @@ def _two_qubits(state: Tensor, values: Tensor, gate: Gate) -> Tensor:
 def _matrix(values: Tensor, chain: Chain) -> Tensor:
     """The chain's matrix for each sample, [samples, 2, 2]; its first rotation acts first."""
     product = None
-    for axis, (position, scale, offset) in chain:
+    for axis, (offset, terms) in chain:
         angle = values.new_full((values.shape[0],), offset)
-        if position >= 0:
-            angle = angle + scale * values[:, position]
+        for scale, *places in terms:
+            angle = angle + scale * values[:, places].prod(1)
         c, s, zero = torch.cos(angle / 2), torch.sin(angle / 2), torch.zeros_like(angle)
         if axis == X:
             entries = [(c, zero), (zero, -s), (zero, -s), (c, zero)]
