@@ -10,7 +10,9 @@ from hpcqrl.quantum.trace import Circuit
 ONE_QUBIT = {"Hadamard": 0, "PauliX": 0, "PauliY": 0, "PauliZ": 0, "S": 0, "T": 0, "RX": 1, "RY": 1, "RZ": 1}
 ONE_QUBIT |= {"PhaseShift": 1, "Rot": 3, "U2": 2, "U3": 3}
 TWO_QUBITS = {"CNOT": 0, "CZ": 0, "SWAP": 0, "CRX": 1, "CRY": 1, "CRZ": 1, "ControlledPhaseShift": 1, "CU3": 3}
+TWO_QUBITS |= {"CY": 0, "CH": 0, "CRot": 3}
 TWO_QUBITS |= {"IsingXX": 1, "IsingYY": 1, "IsingZZ": 1}
+MORE_QUBITS = {"Toffoli": 3, "MultiControlledX": 4}  # their wires
 
 
 KINDS = ["constant", "angle", "weight", "angle", "weight", "product", "sum"]
@@ -22,7 +24,7 @@ def circuits(draw: st.DrawFn, largest: int = 10) -> Circuit:
     sums of their products.
     """
     qubits = draw(st.integers(1, largest))
-    names = [*ONE_QUBIT, *(TWO_QUBITS if qubits > 1 else ())]
+    names = [*ONE_QUBIT, *(TWO_QUBITS if qubits > 1 else ()), *(MORE_QUBITS if qubits > 3 else ())]
     gates = []
     counts = {"angle": 0, "weight": 0}
 
@@ -47,8 +49,8 @@ def circuits(draw: st.DrawFn, largest: int = 10) -> Circuit:
 
     n_gates = draw(st.integers(1, 40))
     for name in draw(st.lists(st.sampled_from(names), min_size=n_gates, max_size=n_gates)):
-        wires = draw(st.permutations(range(qubits)))[: 2 if name in TWO_QUBITS else 1]
-        gates.append((name, wires, [parameter() for _ in range((ONE_QUBIT | TWO_QUBITS)[name])]))
+        wires = draw(st.permutations(range(qubits)))[: MORE_QUBITS.get(name, 2 if name in TWO_QUBITS else 1)]
+        gates.append((name, wires, [parameter() for _ in range((ONE_QUBIT | TWO_QUBITS).get(name, 0))]))
 
     def function(angles, weights):
         of = {"angle": angles, "weight": weights}
@@ -79,14 +81,14 @@ def inputs(circuit: Circuit, seed: int, samples: int = 2) -> tuple[np.ndarray, n
 
 def reference(circuit: Circuit, expval: bool, angles: np.ndarray, weights: np.ndarray, cotangent: np.ndarray):
     """Results, and gradients of sum(cotangent * results) in angles and weights: default.qubit, backpropagation."""
-    device = qml.device("default.qubit", wires=circuit.qubits)
+    device = qml.device("default.qubit", wires=circuit.wires)
 
     @qml.qnode(device, diff_method="backprop", interface="torch")
     def node(angles, weights):
         circuit.function(angles, weights)
         if expval:
-            return [qml.expval(qml.PauliZ(q)) for q in range(circuit.qubits)]
-        return qml.probs(wires=range(circuit.qubits))
+            return [qml.expval(qml.PauliZ(wire)) for wire in circuit.wires]
+        return qml.probs(wires=circuit.wires)
 
     angle_tensor = torch.tensor(angles, dtype=torch.float64, requires_grad=True)
     weight_tensor = torch.tensor(weights, dtype=torch.float64, requires_grad=True)

@@ -132,7 +132,12 @@ def test_what_cannot_be_lowered_is_named():
         lambda a, w: qml.RX(np.emath.sqrt(a[0]).real if a[0] > 0 else np.nan, wires=0),
         "parameter of RX is no polynomial",
     )
-    refused(lambda a, w: gates.RX(a[0], wires=2), "RX acts on wire 2, but the circuit has wires 0 to 1")
+    refused(
+        lambda a, w: gates.RX(a[0], wires=2),
+        r"RX acts on wire 2, but the circuit has wires 0 to 1; wires=\(\.\.\.\) names",
+    )
+    refused(lambda a, w: gates.RX(a[0], wires="a"), "RX acts on wire 'a', but the circuit has wires 0 to 1")
+    refused(lambda a, w: qml.RX(a[0], wires="a"), "RX acts on wire 'a', but the circuit has wires 0 to 1")
     refused(lambda a, w: gates.CNOT(wires=(1, 1)), "acts twice|must be different")
     refused(lambda a, w: gates.RX(a[0], wires=0) if a[0] > 1 else gates.RY(a[0], wires=0), "depend on the values")
     refused(lambda a, w: qml.RX(a[0], wires=0) if a[0] > 0 else None, "depend on the values")
@@ -142,9 +147,16 @@ def test_what_cannot_be_lowered_is_named():
     refused(lambda a, w: gates.PauliX(0) if a[0] * w[0] < 0 else None, "depend on the values")
     refused(lambda a, w: gates.Hadamard(wires=(0, 1)), r"Hadamard acts on 1 wire, not on \(0, 1\)")
     refused(lambda a, w: gates.CNOT(wires=(0, 1, 2)), r"CNOT acts on 2 wires")
+    refused(lambda a, w: gates.MultiControlledX(wires=0), r"MultiControlledX acts on 2 wires or more")
+    refused(lambda a, w: qml.cond(qml.measure(0), qml.RY)(w[0], wires=1), "measures before its end")
+    refused(lambda a, w: qml.Displacement(0.1, 0.2, wires=0), "Displacement is no gate of qubits")
+    refused(lambda a, w: qml.TRX(0.1, wires=0), "TRX is no gate of qubits")
     refused(lambda a, w: qml.expval(qml.PauliY(0)), "must only apply gates")
     seventeen = Circuit(lambda a, w: qml.RX(np.sum(w), wires=0), 1, 0, (17,))
     with pytest.raises(ValueError, match="in at most 16 angles and weights"):
         lower(seventeen, True)
+    for wires in (("a",), ("a", "a"), (1, "1")):
+        with pytest.raises(ValueError, match="wires are 2 labels, one a qubit and each another, not"):
+            Circuit(lambda a, w: None, 2, 0, (), wires=wires)
     with pytest.raises(ValueError, match="1 to 28 qubits, not 0"):
         Circuit(lambda a, w: None, 0, 0, ())

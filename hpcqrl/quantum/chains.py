@@ -69,12 +69,18 @@ def controlled_chains(gate: Gate) -> tuple[Chain, Chain]:
     match gate.name, gate.parameters:
         case "CZ", _:
             return [], [fixed(PHASE, pi)]
+        case "CY", _:
+            return [], [fixed(PHASE, pi / 2), fixed(Y, pi), fixed(PHASE, pi / 2)]
+        case "CH", _:
+            return [], [fixed(PHASE, pi), fixed(Y, pi / 2)]
         case "CRX", (angle,):
             return [], [Rotation(X, angle)]
         case "CRY", (angle,):
             return [], [Rotation(Y, angle)]
         case "CRZ", (angle,):
             return [], [Rotation(Z, angle)]
+        case "CRot", (phi, theta, omega):
+            return [], [Rotation(Z, phi), Rotation(Y, theta), Rotation(Z, omega)]
         case "ControlledPhaseShift", (angle,):
             return [], [Rotation(PHASE, angle)]
         case "C(U3)", (theta, phi, delta):

@@ -1,7 +1,7 @@
 """A circuit: a quantum function, and the shapes that it takes."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,21 +12,33 @@ import numpy as np
 class Circuit:
     """A circuit as data: a PennyLane quantum function of (angles, weights), and the shapes that it takes.
 
-    function: applies gates to wires 0..qubits-1; `angles` [n_angles] change with every sample, `weights` [*weights] are
-        trained and shared by a batch. Each gate parameter is a polynomial of degree 2, at most, in a few of them:
+    function: applies gates to the wires; `angles` [n_angles] change with every sample, `weights` [*weights] are trained
+        and shared by a batch. Each gate parameter is a polynomial of degree 2, at most, in a few of them:
         `angle`, `weight * angle + weight`, `(pi - angle) * (pi - angle)`.
+    wires: the wires' labels in the order of the qubits; None: 0..qubits-1.
     """
 
     function: Callable[[Any, Any], None]
     qubits: int
     n_angles: int
     weights: tuple[int, ...]
+    wires: Sequence[Any] = None  # type: ignore[assignment]  # until __post_init__
 
     def __post_init__(self) -> None:
         if not 1 <= self.qubits <= 28:
             raise ValueError(f"a circuit has 1 to 28 qubits, not {self.qubits}")
         if self.n_angles < 0 or any(size < 1 for size in self.weights):
             raise ValueError(f"angles must be >= 0 and weights' sizes >= 1, not {self.n_angles} and {self.weights}")
+        wires = tuple(range(self.qubits) if self.wires is None else self.wires)
+        if len(wires) != self.qubits or len(set(map(str, wires))) != self.qubits:
+            raise ValueError(f"wires are {self.qubits} labels, one a qubit and each another, not {wires}")
+        object.__setattr__(self, "wires", wires)
+
+    @property
+    def labels(self) -> str:
+        """The wires, as a message names them."""
+        plain = self.wires == tuple(range(self.qubits))
+        return f"0 to {self.qubits - 1}" if plain else ", ".join(map(repr, self.wires))
 
     @property
     def n_weights(self) -> int:

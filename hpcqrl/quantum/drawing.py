@@ -8,11 +8,11 @@ from hpcqrl.quantum.trace import Circuit
 
 def draw(circuit: Circuit) -> str:
     """The circuit, with one layer of its weights if it has any, drawn by PennyLane under a line that says its size."""
-    device = qml.device("default.qubit", wires=circuit.qubits)
+    device = qml.device("default.qubit", wires=circuit.wires)
 
     def run(angles: np.ndarray, weights: np.ndarray) -> object:
         circuit.function(angles, weights)
-        return qml.probs(wires=range(circuit.qubits))
+        return qml.probs(wires=circuit.wires)
 
     drawn = qml.draw(qml.QNode(run, device), decimals=None, max_length=118)
     size, weights = f"circuit: {circuit.qubits} qubits, {circuit.n_angles} angles", np.zeros(0)

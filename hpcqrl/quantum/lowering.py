@@ -1,13 +1,13 @@
 """Gates to passes over the state: what merges, what commutes, what is a permutation.
 
-Runs of single-qubit gates merge into the (controlled) gate beside them on the same qubit, and runs of CNOT and SWAP
-become one permutation.
+Runs of single-qubit gates merge into the (controlled) gate beside them on the same qubit, and runs of CNOT, Toffoli and
+SWAP become one permutation.
 """
 
 from dataclasses import dataclass, field
 
 from hpcqrl.quantum.chains import ISING_BASIS, Chain, controlled_chains, extend, fixed, single_qubit_chain
-from hpcqrl.quantum.gates import Gate
+from hpcqrl.quantum.gates import FLIPS, Gate
 from hpcqrl.quantum.rotations import Z
 
 
@@ -39,7 +39,7 @@ class Lowering:
         chain = single_qubit_chain(gate)
         if chain is not None:
             extend(self.waiting[gate.wires[0]], chain)
-        elif gate.name in ("CNOT", "SWAP"):
+        elif gate.name == "SWAP" or gate.name in FLIPS:
             self._permute(gate)
         elif gate.name in ISING_BASIS:
             axis, angle = ISING_BASIS[gate.name]

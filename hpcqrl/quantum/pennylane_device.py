@@ -22,7 +22,7 @@ class PennyLaneDevice:
         self.circuit, self.shots = circuit, shots
         self.random: np.random.Generator | None = None  # PennyLane's own
         try:
-            self._device = _make(name, circuit.qubits, seed % 2**32)
+            self._device = _make(name, circuit.wires, seed % 2**32)
         except Exception as error:  # each plugin raises what it likes
             raise ValueError(f"no PennyLane device {name!r} on this machine: {error}") from error
         if shots is not None:
@@ -43,7 +43,7 @@ class PennyLaneDevice:
 
     def sample(self, angles: Floats, weights: Floats, shots: int) -> NDArray[np.uint8]:
         self.circuit.check(angles, weights)
-        node = self._node(lambda: qml.sample(wires=range(self.circuit.qubits)), shots=shots, diff_method=None)
+        node = self._node(lambda: qml.sample(wires=self.circuit.wires), shots=shots, diff_method=None)
         return np.stack([np.reshape(node(row, weights), (shots, -1)) for row in angles]).astype(np.uint8)
 
     def expval_vjp(self, angles: Floats, weights: Floats) -> tuple[Floats, Pullback]:
@@ -66,7 +66,7 @@ class PennyLaneDevice:
             rows = []
             for row, diagonal in zip(angles, whole(cotangent), strict=True):
                 matrix = csr_matrix((diagonal, (np.arange(states), np.arange(states))))
-                observable = qml.SparseHamiltonian(matrix, wires=range(self.circuit.qubits))
+                observable = qml.SparseHamiltonian(matrix, wires=self.circuit.wires)
                 _, pullback = self._vjp(partial(qml.expval, observable), row[None], weights)
                 rows.append(pullback(np.ones(1)))
             return np.concatenate([angle for angle, _ in rows]), np.sum([weight for _, weight in rows], axis=0)
@@ -74,10 +74,10 @@ class PennyLaneDevice:
         return self.probs(angles, weights, first), pullback_of_observables
 
     def _expvals(self) -> list[Any]:
-        return [qml.expval(qml.PauliZ(q)) for q in range(self.circuit.qubits)]
+        return [qml.expval(qml.PauliZ(wire)) for wire in self.circuit.wires]
 
     def _all_probs(self) -> Any:
-        return qml.probs(wires=range(self.circuit.qubits))
+        return qml.probs(wires=self.circuit.wires)
 
     def _node(self, measure: Callable[[], Any], **options: Any) -> Any:
         def run(angles: Any, weights: Any) -> Any:
@@ -115,7 +115,7 @@ class PennyLaneDevice:
         return torch.tensor(angles, dtype=torch.float64), torch.tensor(weights, dtype=torch.float64)
 
 
-def _make(name: str, wires: int, seed: int) -> Any:
+def _make(name: str, wires: Any, seed: int) -> Any:
     try:
         return qml.device(name, wires=wires, seed=seed)
     except TypeError:  # a device that takes no seed: hardware draws its own shots, older simulators draw NumPy's

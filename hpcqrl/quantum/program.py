@@ -2,7 +2,7 @@
 
 Gates before any entanglement become one product state, and gates after the last one turn the observable instead of the
 state. Between them, runs of single-qubit gates merge into the (controlled) gate beside them on the same qubit, and runs
-of CNOT and SWAP become one permutation. What remains are passes over the state, one a row.
+of CNOT, Toffoli and SWAP become one permutation. What remains are passes over the state, one a row.
 """
 
 from collections.abc import Sequence
@@ -109,13 +109,14 @@ class _Tables:
         )
 
     def _sources(self, gates: Sequence[Gate]) -> np.ndarray:
-        """Offset in the state whence each amplitude comes as CNOTs and SWAPs (each its own inverse) act in order."""
+        """Offset in the state whence each amplitude comes as flips and SWAPs (each its own inverse) act in order."""
         index = np.arange(1 << self.bits, dtype=np.int64)
         for gate in reversed(gates):
-            a, b = (self._bit(wire) for wire in gate.wires)
-            if gate.name == "CNOT":
-                index ^= (index >> a & 1) << b
+            *controls, target = (self._bit(wire) for wire in gate.wires)
+            if gate.name == "SWAP":
+                differ = (index >> controls[0] ^ index >> target) & 1
+                index ^= differ << controls[0] | differ << target
             else:
-                differ = (index >> a ^ index >> b) & 1
-                index ^= differ << a | differ << b
+                flipped = np.bitwise_and.reduce([index >> control for control in controls]) & 1
+                index ^= flipped << target
         return (index >> WIDTH_BITS) * 2 * WIDTH + (index & (WIDTH - 1))

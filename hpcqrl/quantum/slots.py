@@ -63,7 +63,7 @@ class Slots:
         if not parameter.terms:
             return -1, 0.0
         if _straight(parameter.terms):
-            scale, place = parameter.terms[0]
+            scale, place = parameter.terms[0]  # type: ignore[misc]
             return place, scale
         if parameter.terms in self.derived:
             return self.n_inputs + self.derived[parameter.terms], 1.0

@@ -1,12 +1,12 @@
 """A circuit as plain torch operations, batched: slow beside the kernels, but it can be exported without them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from hpcqrl.quantum.chains import ISING_BASIS, Chain, controlled_chains, fixed, single_qubit_chain
-from hpcqrl.quantum.gates import Gate
+from hpcqrl.quantum.gates import FLIPS, Gate
 from hpcqrl.quantum.rotations import PHASE, X, Y
 from hpcqrl.quantum.trace import Circuit, trace
 
@@ -34,7 +34,7 @@ def torch_probs(circuit: Circuit) -> Callable[[Tensor, Tensor], Tensor]:
                 turned = [*waiting[wire], fixed(axis, angle)] if angle else waiting[wire]
                 state = _turn(state, values, turned, wire)
                 waiting[wire] = [fixed(axis, -angle)] if angle else []
-            state = _two_qubits(state, values, gate)
+            state = _several_qubits(state, values, gate)
         for wire, chain in enumerate(waiting):
             state = _turn(state, values, chain, wire)
         return state.abs().square().reshape(samples, -1)
@@ -76,17 +76,26 @@ def _turn(state: Tensor, values: Tensor, chain: Chain, wire: int) -> Tensor:
     return (matrix @ moved.reshape(values.shape[0], 2, -1)).reshape(moved.shape).movedim(1, 1 + wire)
 
 
-def _two_qubits(state: Tensor, values: Tensor, gate: Gate) -> Tensor:
-    control, target = gate.wires
+def _several_qubits(state: Tensor, values: Tensor, gate: Gate) -> Tensor:
+    axes = [1 + wire for wire in gate.wires]
     if gate.name == "SWAP":
-        return state.transpose(1 + control, 1 + target)
-    zero, one = state.unbind(1 + control)
-    inner = target if target < control else target - 1
-    if gate.name == "CNOT":
-        return torch.stack([zero, one.flip(1 + inner)], 1 + control)
+        return state.transpose(*axes)
+    if gate.name in FLIPS:
+        return _flip(state, axes)
+    zero, one = state.unbind(axes[0])
+    inner = gate.wires[1] - (gate.wires[1] > gate.wires[0])
     chains = controlled_chains(gate._replace(name="IsingZZ") if gate.name in ISING_BASIS else gate)
     branches = [_turn(branch, values, chain, inner) for branch, chain in zip((zero, one), chains, strict=True)]
-    return torch.stack(branches, 1 + control)
+    return torch.stack(branches, axes[0])
+
+
+def _flip(state: Tensor, axes: Sequence[int]) -> Tensor:
+    """Flip the last axis where all others are at 1."""
+    first, *others = axes
+    if not others:
+        return state.flip(first)
+    zero, one = state.unbind(first)
+    return torch.stack([zero, _flip(one, [axis - (axis > first) for axis in others])], first)
 
 
 def _matrix(values: Tensor, chain: Chain) -> Tensor:

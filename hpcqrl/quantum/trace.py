@@ -10,22 +10,6 @@ from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.gates import Gate, record
 from hpcqrl.quantum.parameters import MOST_INPUTS, Parameter, find
 
-_ONE_QUBIT = ("Hadamard", "PauliX", "PauliY", "PauliZ", "S", "T", "RX", "RY", "RZ", "PhaseShift", "Rot", "U2", "U3")
-_TWO_QUBITS = (
-    "CNOT",
-    "CZ",
-    "SWAP",
-    "CRX",
-    "CRY",
-    "CRZ",
-    "ControlledPhaseShift",
-    "C(U3)",
-    "IsingXX",
-    "IsingYY",
-    "IsingZZ",
-)
-NATIVE = frozenset((*_ONE_QUBIT, *_TWO_QUBITS))
-
 
 def trace(circuit: Circuit) -> list[Gate]:
     """The gates of a circuit, with a `Parameter` for each parameter.
@@ -35,13 +19,16 @@ def trace(circuit: Circuit) -> list[Gate]:
     depend on the numbers, and for a parameter that is no polynomial of degree 2 in a few of them.
     """
     numbers = circuit.n_angles + circuit.n_weights
-    runs: list[Sequence[Gate]] = []  # the first alone is kept
+    runs: list[list[Gate]] = []  # the first alone is kept
 
     def parameters_at(values: np.ndarray) -> np.ndarray:
         same = _gates(circuit, values.copy())  # a copy: the function may compute in place
         runs[:] = runs or [same]
         if [(gate.name, gate.wires) for gate in same] != [(gate.name, gate.wires) for gate in runs[0]]:
-            raise ValueError("the circuit's gates depend on the values of its angles or weights; they must not")
+            raise ValueError(
+                "the circuit's gates depend on the values of its angles or weights; the native QPU takes no "
+                "such circuit: use --qpu default.qubit"
+            )
         return np.array([number for gate in same for number in gate.parameters], np.float64)
 
     found = iter(find(parameters_at, numbers))
@@ -58,17 +45,27 @@ def _known(gate: Gate, parameter: Parameter | None) -> Parameter:
     return parameter
 
 
-def _gates(circuit: Circuit, values: np.ndarray) -> Sequence[Gate]:
-    gates = _applied(circuit, values)
-    for gate in gates:
-        wrong = [wire for wire in gate.wires if not 0 <= wire < circuit.qubits]
-        if wrong:
+def _gates(circuit: Circuit, values: np.ndarray) -> list[Gate]:
+    """The gates, on wires by their numbers, that a circuit applies for some values."""
+    number = {wire: place for place, wire in enumerate(circuit.wires)}
+    gates = []
+    for gate in _applied(circuit, values):
+        wires = [_label(wire) for wire in gate.wires]
+        unknown = [wire for wire in wires if wire not in number]
+        if unknown:
             raise ValueError(
-                f"{gate.name} acts on wire {wrong[0]}, but the circuit has wires 0 to {circuit.qubits - 1}"
+                f"{gate.name} acts on wire {unknown[0]!r}, but the circuit has wires {circuit.labels}; "
+                "wires=(...) names them in order"
             )
-        if len(set(gate.wires)) < len(gate.wires):
-            raise ValueError(f"{gate.name} acts twice on one wire: {gate.wires}")
+        if len(set(wires)) < len(wires):
+            raise ValueError(f"{gate.name} acts twice on one wire: {tuple(wires)}")
+        gates.append(gate._replace(wires=tuple(number[wire] for wire in wires)))
     return gates
+
+
+def _label(wire: Any) -> Any:
+    """A wire as a plain Python value: NumPy's and torch's numbers are some too."""
+    return wire.item() if hasattr(wire, "item") else wire
 
 
 def _applied(circuit: Circuit, values: np.ndarray) -> Sequence[Gate]:
@@ -80,30 +77,12 @@ def _applied(circuit: Circuit, values: np.ndarray) -> Sequence[Gate]:
             return gates
     import pennylane
 
+    from hpcqrl.quantum.pennylane_gates import native
+
     with pennylane.queuing.AnnotatedQueue() as queue:
         circuit.function(angles, weights)
-    expanded: list[Gate] = []
     script = pennylane.tape.QuantumScript.from_queue(queue)
     if script.measurements:
         raise ValueError(f"the circuit measures {script.measurements[0]}; it must only apply gates: devices measure")
-    for operation in script.operations:
-        _expand(operation, expanded)
-    return expanded
-
-
-def _expand(operation: Any, gates: list[Gate]) -> None:
-    """PennyLane's operation as native gates, by its own decomposition where need be."""
-    wires = 1 if operation.name in _ONE_QUBIT else 2
-    plain = len(operation.wires) == wires and all(getattr(operation, "control_values", [True]))
-    if operation.name in NATIVE and plain:
-        gates.append(Gate(operation.name, tuple(operation.wires), tuple(map(float, operation.parameters))))
-    elif operation.name in ("Identity", "GlobalPhase", "Barrier"):
-        return
-    elif operation.has_decomposition:
-        for part in operation.decomposition():
-            _expand(part, gates)
-    else:
-        noisy = type(operation).__mro__[1].__name__ == "Channel"
-        raise ValueError(
-            f"the native QPU has no gate {operation.name}; use --qpu {'default.mixed' if noisy else 'default.qubit'}"
-        )
+    applied = [gate for operation in script.operations for gate in native(operation)]
+    return [gate for gate in applied if gate.name != "GlobalPhase"]
