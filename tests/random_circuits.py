@@ -69,7 +69,17 @@ def circuits(draw: st.DrawFn, largest: int = 10) -> Circuit:
             else:
                 getattr(qml, name)(*values, wires=wires)
 
-    return Circuit(function, qubits, counts["angle"], (counts["weight"],) if counts["weight"] else ())
+    weights = (counts["weight"],) if counts["weight"] else ()
+    wires = st.lists(st.sampled_from(range(qubits)), min_size=1, max_size=min(qubits, 4), unique=True)
+    word = wires.map(sorted).flatmap(lambda on: st.tuples(*(st.sampled_from([f"X{q}", f"Y{q}", f"Z{q}"]) for q in on)))
+    words = st.none() | st.lists(word.map(" ".join), min_size=1, max_size=6)
+    return Circuit(function, qubits, counts["angle"], weights, measured=draw(words))
+
+
+def spelled(circuit: Circuit, word) -> tuple[str, dict]:
+    """A word as PennyLane spells it: a letter for each wire."""
+    letters = dict(word)
+    return "".join(letters.get(q, "I") for q in range(circuit.qubits)), {w: q for q, w in enumerate(circuit.wires)}
 
 
 def inputs(circuit: Circuit, seed: int, samples: int = 2) -> tuple[np.ndarray, np.ndarray]:
@@ -87,7 +97,7 @@ def reference(circuit: Circuit, expval: bool, angles: np.ndarray, weights: np.nd
     def node(angles, weights):
         circuit.function(angles, weights)
         if expval:
-            return [qml.expval(qml.PauliZ(wire)) for wire in circuit.wires]
+            return [qml.expval(qml.pauli.string_to_pauli_word(*spelled(circuit, word))) for word in circuit.words]
         return qml.probs(wires=circuit.wires)
 
     angle_tensor = torch.tensor(angles, dtype=torch.float64, requires_grad=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pennylane as qml
 import pytest
 
-from hpcqrl.quantum import gates, kernels
+from hpcqrl.quantum import gates, rows
 from hpcqrl.quantum.circuits import quantum_train, variational
 from hpcqrl.quantum.gates import record
 from hpcqrl.quantum.parameters import Parameter
@@ -17,17 +17,17 @@ from hpcqrl.quantum.trace import Circuit, trace
 
 
 def kinds(circuit: Circuit, expval: bool) -> list[int]:
-    return lower(circuit, expval).rows[:, kernels.KIND].tolist()
+    return lower(circuit, expval).rows[:, rows.KIND].tolist()
 
 
 def test_the_variational_circuit_needs_one_layer_of_gates_and_two_permutations():
-    expected = [kernels.FIRST] * 8 + [kernels.PERMUTE] + [kernels.GATE] * 8 + [kernels.PERMUTE] + [kernels.LAST] * 8
+    expected = [rows.FIRST] * 8 + [rows.PERMUTE] + [rows.GATE] * 8 + [rows.PERMUTE] + [rows.LAST] * 8
     assert sorted(kinds(variational(), True)) == sorted(expected)
 
 
 def test_the_generator_needs_one_pass_for_a_u3_and_its_cu3():
     found = kinds(quantum_train(13, 3), False)
-    assert found.count(kernels.FIRST) == 13 and found.count(kernels.GATE) == 3 * 13 and len(found) == 52
+    assert found.count(rows.FIRST) == 13 and found.count(rows.GATE) == 3 * 13 and len(found) == 52
 
 
 def test_a_recorded_circuit_is_the_one_that_pennylane_sees():

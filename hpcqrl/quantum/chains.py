@@ -90,4 +90,5 @@ def controlled_chains(gate: Gate) -> tuple[Chain, Chain]:
     raise ValueError(f"the native QPU has no gate {gate.name}")
 
 
-ISING_BASIS = {"IsingXX": (Y, -pi / 2), "IsingYY": (X, pi / 2)}  # turns XX or YY into ZZ
+TO_Z = {"X": (Y, -pi / 2), "Y": (X, pi / 2)}  # the rotation after which Z is what X or Y was
+ISING_BASIS = {"IsingXX": TO_Z["X"], "IsingYY": TO_Z["Y"]}

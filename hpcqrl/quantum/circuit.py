@@ -1,11 +1,16 @@
-"""A circuit: a quantum function, and the shapes that it takes."""
+"""A circuit: a quantum function, the shapes that it takes, and what is measured."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from math import pi
 from typing import Any
 
 import numpy as np
+
+from hpcqrl.quantum import gates
+from hpcqrl.quantum.words import Word, parse
 
 
 @dataclass(frozen=True)
@@ -16,6 +21,8 @@ class Circuit:
         and shared by a batch. Each gate parameter is a polynomial of degree 2, at most, in a few of them:
         `angle`, `weight * angle + weight`, `(pi - angle) * (pi - angle)`.
     wires: the wires' labels in the order of the qubits; None: 0..qubits-1.
+    measured: the Pauli words whose expectation values are the circuit's results, such as ("Z0", "X1", "Z0 Z1"): letters
+        before wires' labels; None: Z on every qubit.
     """
 
     function: Callable[[Any, Any], None]
@@ -23,6 +30,7 @@ class Circuit:
     n_angles: int
     weights: tuple[int, ...]
     wires: Sequence[Any] = None  # type: ignore[assignment]  # until __post_init__
+    measured: Sequence[str] = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         if not 1 <= self.qubits <= 28:
@@ -32,7 +40,34 @@ class Circuit:
         wires = tuple(range(self.qubits) if self.wires is None else self.wires)
         if len(wires) != self.qubits or len(set(map(str, wires))) != self.qubits:
             raise ValueError(f"wires are {self.qubits} labels, one a qubit and each another, not {wires}")
+        if isinstance(self.measured, str) or (self.measured is not None and not self.measured):
+            raise ValueError(f"measured are one or more words, such as ('Z0', 'Z0 X1'), not {self.measured!r}")
         object.__setattr__(self, "wires", wires)
+        words = (f"Z{wire}" for wire in wires) if self.measured is None else self.measured
+        object.__setattr__(self, "measured", tuple(words))
+        assert self.words  # those that are none are found at once
+
+    @cached_property
+    def words(self) -> tuple[Word, ...]:
+        """What is measured, as qubits and their letters."""
+        return tuple(parse(word, self.wires) for word in self.measured)
+
+    def turned(self, letters: dict[int, str]) -> "Circuit":
+        """The circuit after which Z on each qubit is what X, Y or Z, its letter, was before."""
+        turns = {"X": (gates.RY, -pi / 2), "Y": (gates.RX, pi / 2)}
+
+        def function(angles: Any, weights: Any) -> None:
+            self.function(angles, weights)
+            for qubit, letter in letters.items():
+                if letter != "Z":
+                    turn, angle = turns[letter]
+                    turn(angle, wires=self.wires[qubit])
+
+        return (
+            self
+            if set(letters.values()) == {"Z"}
+            else Circuit(function, self.qubits, self.n_angles, self.weights, self.wires)
+        )
 
     @property
     def labels(self) -> str:

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.simulator import Simulator
-from hpcqrl.quantum.trace import Circuit
+from hpcqrl.quantum.words import measured_together
 
 NATIVE = "native"
 
@@ -25,7 +26,7 @@ class Device(Protocol):
     random: np.random.Generator | None  # of its measurements, where this process draws them
 
     def expval(self, angles: Floats, weights: Floats) -> Floats:
-        """Expectation values of Z on every qubit, [samples, qubits]."""
+        """Expectation values of the words that the circuit measures, [samples, words]."""
 
     def probs(self, angles: Floats, weights: Floats, first: int | None = None) -> Floats:
         """Probabilities of the `first` basis states (all of them), qubit 0 most significant, [samples, first]."""
@@ -73,7 +74,8 @@ def make_device(
 class NativeDevice:
     """The native kernels.
 
-    With shots, values are estimated from measured bits, while gradients stay exact: they are what the parameter-shift
+    With shots, values are estimated from measured bits (words that no one measurement gives, from as many shots each),
+    while gradients stay exact: they are what the parameter-shift
     estimator of a real device gives on average, without its noise. (A PennyLane device has that noise too.)
     """
 
@@ -81,6 +83,7 @@ class NativeDevice:
         self.circuit, self.shots, self.dtype = circuit, shots, dtype
         self.random: np.random.Generator | None = np.random.default_rng(seed)
         self._simulators: dict[bool, Simulator] = {}
+        self._turned: list[tuple[Simulator, list[int]]] | None = None
 
     def simulator(self, expval: bool) -> Simulator:
         """The circuit's simulator, for expectation values or for probabilities and samples."""
@@ -88,11 +91,27 @@ class NativeDevice:
             self._simulators[expval] = Simulator(self.circuit, expval, self.dtype)
         return self._simulators[expval]
 
+    def _bases(self) -> list[tuple[Simulator, list[int]]]:
+        """Of each group of words that are measured together, a simulator that measures them, and their numbers."""
+        if self._turned is None:
+            self._turned = []
+            for letters, numbers in measured_together(self.circuit.words):
+                turned = self.circuit.turned(letters)
+                own = turned is self.circuit
+                self._turned.append((self.simulator(False) if own else Simulator(turned, False, self.dtype), numbers))
+        return self._turned
+
     def expval(self, angles: Floats, weights: Floats) -> Floats:
         if self.shots is None:
             return self.simulator(True).run(angles, weights)
-        bits = self.sample(angles, weights, self.shots)
-        return (1.0 - 2.0 * bits.mean(axis=1)).astype(self.dtype)
+        values = np.empty((len(angles), len(self.circuit.words)), self.dtype)
+        assert self.random is not None
+        for simulator, numbers in self._bases():
+            bits = simulator.sample(angles, weights, self.shots, self.random)
+            for number in numbers:
+                odd = bits[:, :, [qubit for qubit, _ in self.circuit.words[number]]].sum(axis=2) & 1
+                values[:, number] = 1.0 - 2.0 * odd.mean(axis=1)
+        return values
 
     def probs(self, angles: Floats, weights: Floats, first: int | None = None) -> Floats:
         if self.shots is None:

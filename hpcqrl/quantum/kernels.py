@@ -3,21 +3,13 @@
 import numpy as np
 
 from hpcqrl.quantum.amplitudes import BLOCK, adjoint, apply_gate, overlaps
-from hpcqrl.quantum.jit import inlined, jit
-from hpcqrl.quantum.measurements import (
-    bloch_adjoint,
-    bloch_vectors,
-    probabilities,
-    probabilities_adjoint,
-    sample_bits,
-)
+from hpcqrl.quantum.jit import jit
+from hpcqrl.quantum.measurements import probabilities, probabilities_adjoint, sample_bits
+from hpcqrl.quantum.observables import observe, observe_adjoint
+from hpcqrl.quantum.preparation import derive, derive_back, gradients, prepare
 from hpcqrl.quantum.product_states import product_state, product_state_adjoint
-from hpcqrl.quantum.rotations import chain_gradient, chain_matrix, chain_quaternion, half_angle_sines
+from hpcqrl.quantum.rows import CONTROL, GATE, KIND, LAST, PERMUTE, TARGET, WORD
 from hpcqrl.quantum.simd import WIDTH, WIDTH_BITS
-
-# Columns of `rows`. A row is a qubit's first chain, a gate, a permutation, or a qubit's last chain.
-KIND, TARGET, CONTROL, START_0, STOP_0, START_1, STOP_1, VARIES = range(8)
-FIRST, GATE, PERMUTE, LAST = range(4)
 
 EXPVAL, PROBS, STATE = range(3)  # what `forward` is asked for
 
@@ -36,65 +28,12 @@ def _permute_back(source, result, permutation):
         result[permutation[k]], result[permutation[k] + WIDTH] = source[a], source[a + WIDTH]
 
 
-@inlined
-def _derive(terms, term_scale, start, stop, values):
-    """Compute derived numbers: the sums of scale * value, or scale * value * value, that parameters are made of."""
-    for t in range(start, stop):
-        values[terms[t, 0]] = 0.0
-    for t in range(start, stop):
-        product = term_scale[t] * values[terms[t, 1]]
-        if terms[t, 2] >= 0:
-            product *= values[terms[t, 2]]
-        values[terms[t, 0]] += product
-
-
-@inlined
-def _derive_back(terms, term_scale, start, stop, values, gradient):
-    """Pass the gradient of derived numbers on to what they are made of, and clear it."""
-    for t in range(start, stop):
-        pulled = term_scale[t] * gradient[terms[t, 0]]
-        if terms[t, 2] < 0:
-            gradient[terms[t, 1]] += pulled
-        else:
-            gradient[terms[t, 1]] += pulled * values[terms[t, 2]]
-            gradient[terms[t, 2]] += pulled * values[terms[t, 1]]
-    for t in range(start, stop):
-        gradient[terms[t, 0]] = 0.0
-
-
-@jit
-def _prepare(rows, slots, axis, scale, offset, parameter, fixed, varies, values, cosine, sine, matrices, vectors):
-    """Fill the sines of the slots that change with the sample (or of those that do not), and what follows from them.
-
-    A FIRST row's vector is its qubit's two amplitudes, a LAST row's the Bloch vector of A^H Z A; a GATE has matrices.
-    """
-    if varies:
-        half_angle_sines(axis, scale, offset, parameter, values, fixed, axis.size, cosine, sine)
-    else:
-        half_angle_sines(axis, scale, offset, parameter, values, 0, fixed, cosine, sine)
-    for r in range(rows.shape[0]):
-        if (rows[r, VARIES] == 1) != varies or rows[r, KIND] == PERMUTE:
-            continue
-        if rows[r, KIND] == LAST:
-            w, x, y, z, _, _ = chain_quaternion(slots, rows[r, START_0], rows[r, STOP_0], axis, cosine, sine)
-            vectors[r, 0] = 2.0 * (x * z - w * y)
-            vectors[r, 1] = 2.0 * (y * z + w * x)
-            vectors[r, 2] = 1.0 - 2.0 * (x * x + y * y)
-            continue
-        chain_matrix(slots, rows[r, START_0], rows[r, STOP_0], axis, cosine, sine, matrices, r, 0)
-        if rows[r, KIND] == FIRST:
-            vectors[r, 0], vectors[r, 1] = matrices[r, 0, 0], matrices[r, 0, 1]
-            vectors[r, 2], vectors[r, 3] = matrices[r, 0, 4], matrices[r, 0, 5]
-        elif rows[r, CONTROL] >= 0:
-            chain_matrix(slots, rows[r, START_1], rows[r, STOP_1], axis, cosine, sine, matrices, r, 1)
-
-
 @jit
 def forward(
     rows, slots, rotations, lines, terms, term_scale, permutations, sizes,
     angles, weights, states, outcome, result,
 ):  # fmt: skip
-    """Run the program for each row of `angles`; write result[sample] = <Z> of each wire, or probabilities.
+    """Run the program for each row of `angles`; write result[sample] = each Pauli word's value, or probabilities.
 
     states [samples, 2 * 2^bits] receives the final states; a single row is shared by all samples, for who needs the
     results alone.
@@ -111,16 +50,16 @@ def forward(
     lanes = np.empty((2, WIDTH_BITS + 1, WIDTH), states.dtype)
     bloch = np.empty((bits, 3))
     spare = np.empty(states.shape[1], states.dtype)
-    _derive(terms, term_scale, 0, fixed_terms, values)
-    _prepare(rows, slots, axis, scale, offset, parameter, fixed, False, values, cosine, sine, matrices, vectors)
+    derive(terms, term_scale, 0, fixed_terms, values)
+    prepare(rows, slots, axis, scale, offset, parameter, fixed, False, values, cosine, sine, matrices, vectors)
     for sample in range(samples):
         values[:n_angles] = angles[sample]
-        _derive(terms, term_scale, fixed_terms, term_scale.size, values)
-        _prepare(rows, slots, axis, scale, offset, parameter, fixed, True, values, cosine, sine, matrices, vectors)
+        derive(terms, term_scale, fixed_terms, term_scale.size, values)
+        prepare(rows, slots, axis, scale, offset, parameter, fixed, True, values, cosine, sine, matrices, vectors)
         psi = states[sample if states.shape[0] > 1 else 0]
         product_state(vectors, bits, lanes[0], lanes[1], psi)
         r = bits
-        while r < n_rows and rows[r, KIND] != LAST:
+        while r < n_rows and (rows[r, KIND] == GATE or rows[r, KIND] == PERMUTE):
             if rows[r, KIND] == GATE:
                 apply_gate(psi, bits, rows[r, TARGET], rows[r, CONTROL], matrices, r)
             else:
@@ -128,13 +67,7 @@ def forward(
                 psi[:] = spare
             r += 1
         if outcome == EXPVAL:
-            bloch_vectors(psi, bits, bloch)
-            wires = result.shape[1]
-            for q in range(wires):
-                value = vectors[r + q, 0] * bloch[q, 0]
-                value += vectors[r + q, 1] * bloch[q, 1]
-                value += vectors[r + q, 2] * bloch[q, 2]
-                result[sample, wires - 1 - q] = value
+            observe(psi, bits, rows, r, vectors, bloch, result, sample)
         elif outcome == PROBS:
             probabilities(psi, result[sample])
 
@@ -171,29 +104,18 @@ def backward(
         np.empty(states.shape[1], states.dtype),
         np.empty(states.shape[1], states.dtype),
     )
-    _derive(terms, term_scale, 0, fixed_terms, values)
-    _prepare(rows, slots, axis, scale, offset, parameter, fixed, False, values, cosine, sine, matrices, vectors)
+    derive(terms, term_scale, 0, fixed_terms, values)
+    prepare(rows, slots, axis, scale, offset, parameter, fixed, False, values, cosine, sine, matrices, vectors)
     for sample in range(samples):
         values[:n_angles] = angles[sample]
-        _derive(terms, term_scale, fixed_terms, term_scale.size, values)
-        _prepare(rows, slots, axis, scale, offset, parameter, fixed, True, values, cosine, sine, matrices, vectors)
+        derive(terms, term_scale, fixed_terms, term_scale.size, values)
+        prepare(rows, slots, axis, scale, offset, parameter, fixed, True, values, cosine, sine, matrices, vectors)
         psi[:] = states[sample]
         last = n_rows
         if outcome == EXPVAL:
-            last -= bits
-            wires = cotangent.shape[1]
-            bloch_vectors(psi, bits, bloch)
-            for q in range(bits):
-                weight = cotangent[sample, wires - 1 - q] if q < wires else 0.0
-                x, y, z = bloch[q, 0], bloch[q, 1], bloch[q, 2]
-                hx, hy, hz = weight * vectors[last + q, 0], weight * vectors[last + q, 1], weight * vectors[last + q, 2]
-                pull[q, 0], pull[q, 1], pull[q, 2] = hx, hy, hz
-                u[last + q, 0, 1] += (
-                    y * hz - z * hy
-                )  # bloch x pull: the gradient about each axis, before the last chain
-                u[last + q, 0, 2] += z * hx - x * hz
-                u[last + q, 0, 3] += x * hy - y * hx
-            bloch_adjoint(psi, bits, pull, lam)
+            while rows[last - 1, KIND] == LAST or rows[last - 1, KIND] == WORD:
+                last -= 1
+            observe_adjoint(psi, bits, rows, last, vectors, bloch, pull, cotangent, sample, u, lam)
         else:
             probabilities_adjoint(psi, cotangent[sample], lam)
         for r in range(last - 1, bits - 1, -1):
@@ -220,29 +142,13 @@ def backward(
             u[q, 0, 2] += (
                 s0 * matrices[q, 0, 2] - t0 * matrices[q, 0, 3] + s1 * matrices[q, 0, 6] - t1 * matrices[q, 0, 7]
             )
-        _gradients(rows, slots, axis, cosine, sine, scale, parameter, True, u, gradient)
-        _derive_back(terms, term_scale, fixed_terms, term_scale.size, values, gradient)
+        gradients(rows, slots, axis, cosine, sine, scale, parameter, True, u, gradient)
+        derive_back(terms, term_scale, fixed_terms, term_scale.size, values, gradient)
         angle_gradient[sample] = gradient[:n_angles]
         gradient[:n_angles] = 0.0
-    _gradients(rows, slots, axis, cosine, sine, scale, parameter, False, u, gradient)
-    _derive_back(terms, term_scale, 0, fixed_terms, values, gradient)
+    gradients(rows, slots, axis, cosine, sine, scale, parameter, False, u, gradient)
+    derive_back(terms, term_scale, 0, fixed_terms, values, gradient)
     weight_gradient[:] = gradient[n_angles:inputs]
-
-
-@jit
-def _gradients(rows, slots, axis, cosine, sine, scale, parameter, varies, u, gradient):
-    """Turn the overlaps of the rows that change with the sample (or do not) into gradients, and clear them."""
-    for r in range(rows.shape[0]):
-        if (rows[r, VARIES] == 1) != varies or rows[r, KIND] == PERMUTE:
-            continue
-        chain_gradient(
-            slots, rows[r, START_0], rows[r, STOP_0], axis, cosine, sine, scale, parameter, u, r, 0, gradient
-        )
-        if rows[r, CONTROL] >= 0:
-            chain_gradient(
-                slots, rows[r, START_1], rows[r, STOP_1], axis, cosine, sine, scale, parameter, u, r, 1, gradient
-            )
-        u[r, :, :] = 0.0
 
 
 @jit

@@ -4,6 +4,7 @@ Runs of single-qubit gates merge into the (controlled) gate beside them on the s
 SWAP become one permutation.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hpcqrl.quantum.chains import ISING_BASIS, Chain, controlled_chains, extend, fixed, single_qubit_chain
@@ -50,6 +51,12 @@ class Lowering:
                 extend(self.waiting[wire], [fixed(axis, -angle)])
         else:
             self._control(gate.wires, *controlled_chains(gate))
+
+    def trim(self, wire: int) -> None:
+        """Drop what a measurement of Z on a wire does not feel."""
+        chain = self.waiting[wire]
+        while chain and chain[-1].axis == Z:
+            chain.pop()
 
     def settle(self, wire: int) -> None:
         """Let what waits on a wire act: on |0>, in the last gate there if it allows, or in a row of its own."""
@@ -114,3 +121,13 @@ class Lowering:
                 self.last_row[wire] = self.last_permutation
         else:
             self.last_permutation = self._place(Row(gate.wires, permuted=[gate]))
+
+
+def felt(gates: Sequence[Gate], wires: set[int]) -> list[Gate]:
+    """The gates that measurements on some wires feel: those in their light cone."""
+    kept = []
+    for gate in reversed(gates):
+        if wires & set(gate.wires):
+            wires = wires | set(gate.wires)
+            kept.append(gate)
+    return kept[::-1]

@@ -43,21 +43,21 @@ def _add_block_bloch(psi, start, stop, q, bloch):
 
 
 @jit
-def bloch_vectors(psi, bits, bloch):
-    """Write bloch[q] = <X>, <Y>, <Z> of each qubit, float64."""
+def bloch_vectors(psi, bits, wanted, bloch):
+    """Write bloch[q] = <X>, <Y>, <Z> of each qubit in a mask, float64."""
     blocks = 1 << (bits - WIDTH_BITS)
     bloch[:] = 0.0
     for q in range(min(bits, WIDTH_BITS)):
-        for start in range(0, blocks, SOME):
+        for start in range(0, blocks if wanted >> q & 1 else 0, SOME):
             _add_lane_bloch(psi, start, min(start + SOME, blocks), q, bloch)
     for q in range(WIDTH_BITS, bits):
-        for start in range(0, blocks // 2, SOME):
+        for start in range(0, blocks // 2 if wanted >> q & 1 else 0, SOME):
             _add_block_bloch(psi, start, min(start + SOME, blocks // 2), q, bloch)
 
 
 @jit
-def bloch_adjoint(psi, bits, gradient, lam):
-    """Write lam = sum over qubits of (gradient[q] . (X, Y, Z)) psi, the adjoint of `bloch_vectors`."""
+def bloch_adjoint(psi, bits, wanted, gradient, lam):
+    """Write lam = sum over the qubits in a mask of (gradient[q] . (X, Y, Z)) psi, the adjoint of `bloch_vectors`."""
     nothing = splat(psi[0] - psi[0])
     lane_z = nothing
     for q in range(WIDTH_BITS):
@@ -68,6 +68,8 @@ def bloch_adjoint(psi, bits, gradient, lam):
         z = gradient[0, 2] - gradient[0, 2]
         re, im = nothing, nothing
         for q in range(bits):
+            if not wanted >> q & 1:
+                continue
             if q < WIDTH_BITS:
                 br, bi = exchange(ar, q), exchange(ai, q)
                 y = mix(splat(gradient[q, 1]), splat(-gradient[q, 1]), q)

@@ -1,7 +1,8 @@
 """The same circuits on any PennyLane device: other simulators, GPUs, noise, hardware."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
+from operator import matmul
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.devices import Floats, Pullback
-from hpcqrl.quantum.trace import Circuit
 
 
 class PennyLaneDevice:
@@ -74,7 +75,9 @@ class PennyLaneDevice:
         return self.probs(angles, weights, first), pullback_of_observables
 
     def _expvals(self) -> list[Any]:
-        return [qml.expval(qml.PauliZ(wire)) for wire in self.circuit.wires]
+        letters = {"X": qml.PauliX, "Y": qml.PauliY, "Z": qml.PauliZ}
+        words = [[letters[letter](self.circuit.wires[qubit]) for qubit, letter in word] for word in self.circuit.words]
+        return [qml.expval(reduce(matmul, word)) for word in words]
 
     def _all_probs(self) -> Any:
         return qml.probs(wires=self.circuit.wires)

@@ -10,19 +10,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hpcqrl.quantum.chains import Chain
+from hpcqrl.quantum.chains import TO_Z, Chain, extend, fixed
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.gates import Gate
-from hpcqrl.quantum.kernels import FIRST, GATE, LAST, PERMUTE
-from hpcqrl.quantum.lowering import Lowering
+from hpcqrl.quantum.lowering import Lowering, felt
 from hpcqrl.quantum.rotations import Z
+from hpcqrl.quantum.rows import FIRST, GATE, LAST, PERMUTE, WORD
 from hpcqrl.quantum.simd import WIDTH, WIDTH_BITS
 from hpcqrl.quantum.slots import Slots
 from hpcqrl.quantum.trace import trace
+from hpcqrl.quantum.words import Word
 
 
 class Program(NamedTuple):
-    """What the kernels run; see `kernels` for the columns of `rows`.
+    """What the kernels run; see `rows` for the columns of `rows`.
 
     slots: the chains, one after the other, as numbers of rotations, whose tables `Slots` describes. permutations
     [., 2^bits]: from where in the state each amplitude comes. sizes: bits, fixed slots, angles, fixed terms, derived
@@ -39,29 +40,56 @@ class Program(NamedTuple):
     sizes: tuple[int, int, int, int, int]
 
 
+class _Observed(NamedTuple):
+    """A measured word: of one wire by the chain that turns it, or, where the chain is empty, by its letters."""
+
+    word: Word
+    chain: Chain
+
+
 def lower(circuit: Circuit, expval: bool) -> Program:
-    """The program of a circuit: for expectation values of Z on every wire, or for probabilities and samples."""
+    """The program of a circuit: for expectation values of its words, or for probabilities and samples."""
     lowering = Lowering(circuit.qubits)
-    for gate in trace(circuit):
-        lowering.add(gate)
-    last: list[Chain] = []
-    for wire in range(circuit.qubits):
-        while lowering.waiting[wire] and lowering.waiting[wire][-1].axis == Z:  # a measurement of Z does not feel it
-            lowering.waiting[wire].pop()
-        if not expval or lowering.last_row[wire] < 0:
+    if not expval:
+        for gate in trace(circuit):
+            lowering.add(gate)
+        for wire in range(circuit.qubits):
+            lowering.trim(wire)
             lowering.settle(wire)
-        last.append(lowering.waiting[wire])
-    return _Tables(circuit, lowering, last if expval else None).program()
+        return _Tables(circuit, lowering, []).program()
+    letters: dict[int, set[str]] = {}
+    for word in circuit.words:
+        for wire, letter in word:
+            letters.setdefault(wire, set()).add(letter)
+    for gate in felt(trace(circuit), set(letters)):
+        lowering.add(gate)
+    together = {wire for word in circuit.words if len(word) > 1 for wire, _ in word}
+    for wire in range(circuit.qubits):
+        if letters.get(wire) == {"Z"}:
+            lowering.trim(wire)
+        if wire in together or lowering.last_row[wire] < 0:
+            lowering.settle(wire)
+    return _Tables(circuit, lowering, [_observed(word, lowering) for word in circuit.words]).program()
+
+
+def _observed(word: Word, lowering: Lowering) -> _Observed:
+    wire, letter = word[0]
+    chain = list(lowering.waiting[wire])
+    if letter != "Z":
+        extend(chain, [fixed(*TO_Z[letter])])
+    while chain and chain[-1].axis == Z:
+        chain.pop()
+    return _Observed(word, chain if lowering.waiting[wire] else [])
 
 
 class _Tables:
     """Numbers the rotations and lays everything out in arrays."""
 
-    def __init__(self, circuit: Circuit, lowering: Lowering, last: Sequence[Chain] | None) -> None:
+    def __init__(self, circuit: Circuit, lowering: Lowering, observed: Sequence[_Observed]) -> None:
         self.wires = circuit.qubits
         self.bits = max(circuit.qubits, WIDTH_BITS)
-        self.lowering, self.last = lowering, last
-        chains = [*lowering.first, *(last or [])]
+        self.lowering, self.observed = lowering, observed
+        chains = [*lowering.first, *(chain for _, chain in observed)]
         chains += [chain for row in lowering.rows for chain in (row.zero, row.one or [])]
         self.numbers = Slots(circuit, chains)
         self.slots: list[int] = []
@@ -74,27 +102,42 @@ class _Tables:
     def _bit(self, wire: int) -> int:
         return self.wires - 1 - wire
 
-    def _edge_rows(self, kind: int, chains: Sequence[Chain]) -> list[tuple[int, ...]]:
+    def _first_rows(self) -> list[tuple[int, ...]]:
         """A row for each bit, the idle ones that fill up a block of lanes included."""
-        by_bit = [*reversed(chains), *([] for _ in range(self.bits - self.wires))]
+        by_bit = [*reversed(self.lowering.first), *([] for _ in range(self.bits - self.wires))]
         return [
-            (kind, bit, -1, *self._span(chain), 0, 0, self.numbers.varies(chain)) for bit, chain in enumerate(by_bit)
+            (FIRST, bit, -1, *self._span(chain), 0, 0, self.numbers.varies(chain), 0)
+            for bit, chain in enumerate(by_bit)
         ]
 
+    def _observed_rows(self) -> list[tuple[int, ...]]:
+        """A row for each word, those that are turned by a chain first."""
+        last: list[tuple[int, ...]] = []
+        words: list[tuple[int, ...]] = []
+        for result, (word, chain) in enumerate(self.observed):
+            if chain:
+                bit = self._bit(word[0][0])
+                last.append((LAST, bit, -1, *self._span(chain), 0, 0, self.numbers.varies(chain), result))
+            else:
+                flipped = sum(1 << self._bit(wire) for wire, letter in word if letter in "XY")
+                signed = sum(1 << self._bit(wire) for wire, letter in word if letter in "YZ")
+                n_y = sum(letter == "Y" for _, letter in word)
+                words.append((WORD, flipped, signed, n_y, 0, 0, 0, False, result))
+        return [*last, *words]
+
     def program(self) -> Program:
-        rows = self._edge_rows(FIRST, self.lowering.first)
+        rows = self._first_rows()
         permutations: dict[tuple[Gate, ...], int] = {}
         for row in self.lowering.rows:
             if row.permuted:
                 number = permutations.setdefault(tuple(row.permuted), len(permutations))
-                rows.append((PERMUTE, number, -1, 0, 0, 0, 0, False))
+                rows.append((PERMUTE, number, -1, 0, 0, 0, 0, False, 0))
                 continue
             control = -1 if row.one is None else self._bit(row.wires[0])
             one = row.one or []
             varies = self.numbers.varies(row.zero) or self.numbers.varies(one)
-            rows.append((GATE, self._bit(row.target), control, *self._span(row.zero), *self._span(one), varies))
-        if self.last is not None:
-            rows += self._edge_rows(LAST, self.last)
+            rows.append((GATE, self._bit(row.target), control, *self._span(row.zero), *self._span(one), varies, 0))
+        rows += self._observed_rows()
         rotations, lines, terms, term_scale = self.numbers.tables()
         sources = [self._sources(gates) for gates in permutations]
         return Program(

@@ -17,7 +17,7 @@ class Qpu:
         self.device = device
 
     def expval(self, angles: Tensor, weights: Tensor) -> Tensor:
-        """Expectation values of Z on every qubit, [samples, qubits]."""
+        """Expectation values of the words that the circuit measures, [samples, words]."""
         if _needs_gradient(angles, weights):
             return _Measurement.apply(self.device.expval_vjp, angles, weights)
         return torch.from_numpy(self.device.expval(_array(angles), _array(weights)))

@@ -121,6 +121,16 @@ def total(typingctx, lanes):
     return lanes.dtype(lanes), codegen
 
 
+@intrinsic
+def parity(typingctx, number):
+    """1 if an odd number of an integer's bits are 1, else 0."""
+
+    def codegen(context, builder, signature, args):
+        return builder.and_(builder.ctpop(args[0]), ir.Constant(args[0].type, 1))
+
+    return number(number), codegen
+
+
 def _elementwise(instruction):
     @intrinsic
     def elementwise(typingctx, a, b):

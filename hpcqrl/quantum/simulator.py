@@ -4,11 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcqrl.quantum import kernels
+from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.dressed import DressedCircuit
 from hpcqrl.quantum.program import Program, lower
-from hpcqrl.quantum.trace import Circuit
 
 Floats = NDArray[np.floating]
+
+_DOUBLE = np.dtype(np.float64)
 
 
 class Simulator:
@@ -29,7 +31,7 @@ class Simulator:
         self._one_state = np.empty((1, self._state_size), self.dtype)
 
     def run(self, angles: Floats, weights: Floats, first: int | None = None) -> Floats:
-        """Expectation values of Z [samples, qubits], or the probabilities of the `first` basis states (all of them)."""
+        """Expectation values [samples, words], or the probabilities of the `first` basis states (all of them)."""
         inputs = self._inputs(angles, weights)
         result = np.empty((len(angles), self._results(first)), self.dtype)
         kernels.forward(*self.program, *inputs, self._one_state, self._outcome, result)
@@ -76,13 +78,14 @@ class Simulator:
         return _plain(angles), _plain(weights).reshape(-1)
 
     def _results(self, first: int | None) -> int:
-        return self.circuit.qubits if self._outcome == kernels.EXPVAL else self.circuit.states(first)
+        return len(self.circuit.measured) if self._outcome == kernels.EXPVAL else self.circuit.states(first)
 
 
 def _plain(array: Floats) -> Floats:
     """As the kernels are compiled for: contiguous, float64, writeable."""
-    array = np.ascontiguousarray(array, np.float64)
-    return array if array.flags.writeable else array.copy()
+    if array.flags.carray and array.dtype == _DOUBLE:
+        return array
+    return np.require(array, _DOUBLE, ("C", "W"))
 
 
 def compile_kernels(dtype: type[np.floating] = np.float32) -> None:

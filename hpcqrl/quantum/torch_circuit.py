@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from hpcqrl.quantum.chains import ISING_BASIS, Chain, controlled_chains, fixed, single_qubit_chain
+from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.gates import FLIPS, Gate
 from hpcqrl.quantum.rotations import PHASE, X, Y
-from hpcqrl.quantum.trace import Circuit, trace
+from hpcqrl.quantum.trace import trace
+from hpcqrl.quantum.words import measured_together
 
 
 def torch_probs(circuit: Circuit) -> Callable[[Tensor, Tensor], Tensor]:
@@ -43,11 +45,18 @@ def torch_probs(circuit: Circuit) -> Callable[[Tensor, Tensor], Tensor]:
 
 
 def torch_expval(circuit: Circuit) -> Callable[[Tensor, Tensor], Tensor]:
-    """The same to the expectation values of Z on every qubit, [samples, qubits]."""
-    probs, qubits = torch_probs(circuit), circuit.qubits
+    """The same to the expectation values of the words that the circuit measures, [samples, words]."""
+    qubits, words = circuit.qubits, circuit.words
+    groups = [(torch_probs(circuit.turned(letters)), numbers) for letters, numbers in measured_together(circuit.words)]
 
     def expval(angles: Tensor, weights: Tensor) -> Tensor:
-        return probs(angles, weights) @ (1.0 - 2.0 * _bits(torch.arange(2**qubits, device=angles.device), qubits))
+        signs = 1.0 - 2.0 * _bits(torch.arange(2**qubits, device=angles.device), qubits)
+        values: list[Tensor] = [signs] * len(words)
+        for probs, numbers in groups:
+            masks = [signs[:, [qubit for qubit, _ in words[number]]].prod(1) for number in numbers]
+            for number, value in zip(numbers, (probs(angles, weights) @ torch.stack(masks, 1)).unbind(1), strict=True):
+                values[number] = value
+        return torch.stack(values, 1)
 
     return expval
 
