@@ -19,12 +19,20 @@ class Gate(NamedTuple):
     parameters: tuple[Any, ...]
 
 
-# The native gates and their numbers of wires; FLIPS have two or more, and turn the last where all others are 1.
-NATIVE = dict.fromkeys(("Hadamard", "PauliX", "PauliY", "PauliZ", "S", "T", "RX", "RY", "RZ", "PhaseShift"), 1)
-NATIVE |= dict.fromkeys(("Rot", "U2", "U3"), 1)
-NATIVE |= dict.fromkeys(("CNOT", "CZ", "CY", "CH", "SWAP", "CRX", "CRY", "CRZ", "CRot", "ControlledPhaseShift"), 2)
-NATIVE |= dict.fromkeys(("C(U3)", "IsingXX", "IsingYY", "IsingZZ"), 2) | {"Toffoli": 3}
-FLIPS = ("CNOT", "Toffoli", "MultiControlledX")
+class Kind(NamedTuple):
+    """How many wires a gate has (0: two or more), and how many parameters."""
+
+    wires: int
+    parameters: int
+
+
+NATIVE = {name: Kind(1, 0) for name in ("Hadamard", "PauliX", "PauliY", "PauliZ", "S", "T")}
+NATIVE |= {name: Kind(1, 1) for name in ("RX", "RY", "RZ", "PhaseShift")}
+NATIVE |= {"Rot": Kind(1, 3), "U2": Kind(1, 2), "U3": Kind(1, 3)}
+NATIVE |= {name: Kind(2, 0) for name in ("CNOT", "CZ", "CY", "CH", "SWAP")}
+NATIVE |= {name: Kind(2, 1) for name in ("CRX", "CRY", "CRZ", "ControlledPhaseShift", "IsingXX", "IsingYY", "IsingZZ")}
+NATIVE |= {"CRot": Kind(2, 3), "C(U3)": Kind(2, 3), "Toffoli": Kind(3, 0), "MultiControlledX": Kind(0, 0)}
+FLIPS = ("CNOT", "Toffoli", "MultiControlledX")  # turn the last wire where all others are 1
 
 _recording: list[Gate] | None = None
 
@@ -40,8 +48,8 @@ def record() -> Iterator[list[Gate]]:
         _recording = before
 
 
-def _gate(name: str, n_parameters: int) -> Callable[..., None]:
-    n_wires = NATIVE.get(name)
+def _gate(name: str) -> Callable[..., None]:
+    n_wires, n_parameters = NATIVE[name]
 
     def gate(*arguments: Any, wires: Any = None) -> None:
         parameters = arguments[:n_parameters]
@@ -68,13 +76,13 @@ def _gate(name: str, n_parameters: int) -> Callable[..., None]:
     return gate
 
 
-Hadamard, PauliX, PauliY, PauliZ = _gate("Hadamard", 0), _gate("PauliX", 0), _gate("PauliY", 0), _gate("PauliZ", 0)
-S, T = _gate("S", 0), _gate("T", 0)
-RX, RY, RZ, PhaseShift = _gate("RX", 1), _gate("RY", 1), _gate("RZ", 1), _gate("PhaseShift", 1)
-Rot, U2, U3 = _gate("Rot", 3), _gate("U2", 2), _gate("U3", 3)
-CNOT, CZ, CY, CH, SWAP = _gate("CNOT", 0), _gate("CZ", 0), _gate("CY", 0), _gate("CH", 0), _gate("SWAP", 0)
-CRX, CRY, CRZ, CRot = _gate("CRX", 1), _gate("CRY", 1), _gate("CRZ", 1), _gate("CRot", 3)
-ControlledPhaseShift = _gate("ControlledPhaseShift", 1)
-CU3 = _gate("C(U3)", 3)  # in PennyLane: ctrl(U3(...), control)
-IsingXX, IsingYY, IsingZZ = _gate("IsingXX", 1), _gate("IsingYY", 1), _gate("IsingZZ", 1)
-Toffoli, MultiControlledX = _gate("Toffoli", 0), _gate("MultiControlledX", 0)
+Hadamard, PauliX, PauliY, PauliZ = _gate("Hadamard"), _gate("PauliX"), _gate("PauliY"), _gate("PauliZ")
+S, T = _gate("S"), _gate("T")
+RX, RY, RZ, PhaseShift = _gate("RX"), _gate("RY"), _gate("RZ"), _gate("PhaseShift")
+Rot, U2, U3 = _gate("Rot"), _gate("U2"), _gate("U3")
+CNOT, CZ, CY, CH, SWAP = _gate("CNOT"), _gate("CZ"), _gate("CY"), _gate("CH"), _gate("SWAP")
+CRX, CRY, CRZ, CRot = _gate("CRX"), _gate("CRY"), _gate("CRZ"), _gate("CRot")
+ControlledPhaseShift = _gate("ControlledPhaseShift")
+CU3 = _gate("C(U3)")  # in PennyLane: ctrl(U3(...), control)
+IsingXX, IsingYY, IsingZZ = _gate("IsingXX"), _gate("IsingYY"), _gate("IsingZZ")
+Toffoli, MultiControlledX = _gate("Toffoli"), _gate("MultiControlledX")

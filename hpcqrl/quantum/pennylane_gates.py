@@ -24,7 +24,8 @@ def native(operation: Any) -> list[Gate]:
         return [_inverse(gate) for gate in reversed(native(operation.base))]
     wires, parameters = tuple(operation.wires), operation.parameters
     values = getattr(operation, "control_values", [True])
-    if len(wires) == NATIVE.get(operation.name, len(wires) if operation.name in FLIPS else 0) and all(values):
+    kind = NATIVE.get(operation.name)
+    if kind and all(values) and kind.wires in (0, len(wires)):
         return [Gate(operation.name, wires, tuple(map(float, parameters)))]
     if isinstance(operation, Controlled):
         turned = [Gate("PauliX", (wire,), ()) for wire, value in zip(wires, values, strict=False) if not value]

@@ -9,6 +9,7 @@ import numpy as np
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.gates import Gate, record
 from hpcqrl.quantum.parameters import MOST_INPUTS, Parameter, find
+from hpcqrl.quantum.replay import Replay
 
 
 def trace(circuit: Circuit) -> list[Gate]:
@@ -18,6 +19,8 @@ def trace(circuit: Circuit) -> list[Gate]:
     PennyLane can run, its templates included. Raises ValueError for a gate that the native kernels lack, for gates that
     depend on the numbers, and for a parameter that is no polynomial of degree 2 in a few of them.
     """
+    if isinstance(circuit.function, Replay):
+        return list(circuit.function.gates)
     numbers = circuit.n_angles + circuit.n_weights
     runs: list[list[Gate]] = []  # the first alone is kept
 
