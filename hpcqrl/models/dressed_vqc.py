@@ -1,4 +1,4 @@
-"""The dressed VQC: a linear layer, a variational circuit, a linear layer; and its classical twin."""
+"""The dressed VQC: a linear layer, a circuit, a linear layer; and its classical twin."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,28 +7,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcqrl.models import flat
-from hpcqrl.quantum.circuits import variational
+from hpcqrl.models.dressed_circuit import DressedCircuit, hidden_size
+from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.devices import NATIVE, make_device
-from hpcqrl.quantum.dressed import DressedCircuit
 
 Floats = NDArray[np.floating]
 Pullback = Callable[[Floats], Floats]
 
 
 class DressedVqc:
-    """x -> Linear(inputs, qubits) -> <Z> of the circuit with angles arctan h, arctan h^2 -> Linear(qubits, outputs).
+    """x -> Linear(inputs, hidden) -> the words that a circuit measures, at angles arctan h -> Linear(words, outputs).
 
-    Source: QA3C (arXiv:2301.05096), section IV and Figures 1 and 3. more_entangle: the figure's second ring of CNOTs.
-    tanh: tanh after the first layer and after the circuit, as in the author's later code.
+    A circuit that takes two angles a qubit has `qubits` hidden outputs h and angles arctan h, then arctan h^2; another
+    has one hidden output an angle. Source: QA3C (arXiv:2301.05096), section IV and Figures 1 and 3; its circuit is
+    `variational`. tanh: after the first layer and after the circuit, as in the author's later code. Raises ValueError
+    if the circuit takes no angles.
     """
 
     def __init__(
         self,
         inputs: int,
         outputs: int,
-        qubits: int = 8,
-        layers: int = 2,
-        more_entangle: bool = True,
+        circuit: Circuit,
         tanh: bool = False,
         qpu: str = "native",
         shots: int | None = None,
@@ -36,19 +36,20 @@ class DressedVqc:
         latency: float = 0.0,
         jitter: float = 0.0,
     ) -> None:
-        self.circuit = variational(qubits, layers, more_entangle)
+        hidden = hidden_size(circuit)
+        self.circuit = circuit
         self.device = make_device(self.circuit, qpu, shots, seed, latency, jitter)
-        self.tanh = tanh
+        self.tanh, self.squared = tanh, circuit.n_angles > hidden
         plain = qpu == NATIVE and shots is None and latency == 0.0
         self.compiled = DressedCircuit(self.circuit, inputs, outputs, tanh) if plain else None  # all layers in one call
-        first, last = flat.linear("first", inputs, qubits), flat.linear("last", qubits, outputs)
+        first, last = flat.linear("first", inputs, hidden), flat.linear("last", len(circuit.measured), outputs)
         self.layout = flat.Layout(first | {"circuit": self.circuit.weights or (0,)} | last)
         self.size = self.layout.size
 
     def initial(self, random: np.random.Generator) -> Floats:
         """Starting parameters, flat [size]: circuit 0.01 N(0, 1), linear N(0, 0.1), biases 0 [the author's]."""
         part = {name: np.zeros(shape) for name, shape in self.layout.shapes.items()}
-        part["circuit"] = 0.01 * random.standard_normal(self.circuit.weights)
+        part["circuit"] = 0.01 * random.standard_normal(self.circuit.weights or (0,))
         for name in ("first.weight", "last.weight"):
             part[name] = 0.1 * random.standard_normal(self.layout.shapes[name])
         return self.layout.join(part)
@@ -60,7 +61,7 @@ class DressedVqc:
         first, first_bias, circuit, last, last_bias = self.layout.split(parameters).values()
 
         def outputs(observation: Floats) -> Floats:
-            angles = _angles(self._squashed(first @ observation + first_bias))[None]
+            angles = self._angles(self._squashed(first @ observation + first_bias))[None]
             return last @ self._squashed(self.device.expval(angles, circuit)[0]) + last_bias
 
         return outputs
@@ -77,7 +78,7 @@ class DressedVqc:
 
         def outputs(part: Any, observation: Any) -> Any:
             hidden = squashed(linear(observation, part["first.weight"], part["first.bias"]))
-            angles = torch.arctan(torch.cat([hidden, hidden * hidden], 1))
+            angles = torch.arctan(torch.cat([hidden, hidden * hidden], 1) if self.squared else hidden)
             features = squashed(expval(angles, part["circuit"]))
             return linear(features, part["last.weight"], part["last.bias"])
 
@@ -89,16 +90,16 @@ class DressedVqc:
             return self.compiled.outputs_vjp(parameters, observation_t)
         first, first_bias, circuit, last, last_bias = self.layout.split(parameters).values()
         hidden_t = self._squashed(observation_t @ first.T + first_bias)
-        measured_t, circuit_pullback = self.device.expval_vjp(_angles(hidden_t), circuit)
+        measured_t, circuit_pullback = self.device.expval_vjp(self._angles(hidden_t), circuit)
         features_t = self._squashed(measured_t)
 
         def pullback(output_gradient_t: Floats) -> Floats:
             measured_gradient_t = self._unsquashed(output_gradient_t @ last, features_t)
             angle_gradient_t, circuit_gradient = circuit_pullback(measured_gradient_t)
-            first_gradient_t, second_gradient_t = angle_gradient_t[:, : len(first)], angle_gradient_t[:, len(first) :]
             square_t: Floats = hidden_t * hidden_t
-            hidden_gradient_t: Floats = first_gradient_t / (1.0 + square_t)
-            hidden_gradient_t += second_gradient_t * 2.0 * hidden_t / (1.0 + square_t * square_t)
+            hidden_gradient_t: Floats = angle_gradient_t[:, : len(first)] / (1.0 + square_t)
+            if self.squared:
+                hidden_gradient_t += angle_gradient_t[:, len(first) :] * 2.0 * hidden_t / (1.0 + square_t * square_t)
             hidden_gradient_t = self._unsquashed(hidden_gradient_t, hidden_t)
             gradients = (
                 hidden_gradient_t.T @ observation_t,
@@ -117,10 +118,9 @@ class DressedVqc:
     def _unsquashed(self, gradient: Floats, squashed: Floats) -> Floats:
         return gradient * (1.0 - squashed * squashed) if self.tanh else gradient
 
-
-def _angles(hidden: Floats) -> Floats:
-    """arctan h for the RY, then arctan h^2 for the RZ; [..., qubits] to [..., 2 qubits]. Source: QA3C, Figure 3."""
-    return np.arctan(np.concatenate([hidden, hidden * hidden], axis=-1))
+    def _angles(self, hidden: Floats) -> Floats:
+        """arctan h, for the papers' RY, then arctan h^2, for their RZ. Source: QA3C, Figure 3."""
+        return np.arctan(np.concatenate([hidden, hidden * hidden], axis=-1) if self.squared else hidden)
 
 
 class DressedLinear:

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from hpcqrl.quantum import gates as qml
-from hpcqrl.quantum.trace import Circuit
+from hpcqrl.quantum.circuit import Circuit
 
 
 def quantum_train(qubits: int, layers: int) -> Circuit:

@@ -1,44 +1,12 @@
-"""What an agent holds: a circuit on a quantum processing unit, NumPy in and NumPy out, with its gradients.
+"""Devices by their names."""
 
-`x_vjp` returns the value of `x` and a function that turns a cotangent of it into gradients in angles and weights.
-"""
-
-from collections.abc import Callable
-from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from hpcqrl.quantum.circuit import Circuit
-from hpcqrl.quantum.simulator import Simulator
-from hpcqrl.quantum.words import measured_together
+from hpcqrl.quantum.device import Device
+from hpcqrl.quantum.native_device import NativeDevice
 
 NATIVE = "native"
-
-Floats = NDArray[np.floating]
-Pullback = Callable[[Floats], tuple[Floats, Floats]]
-
-
-class Device(Protocol):
-    """A circuit somewhere to run. angles [samples, n_angles] and weights (circuit.weights) in radians."""
-
-    circuit: Circuit
-    random: np.random.Generator | None  # of its measurements, where this process draws them
-
-    def expval(self, angles: Floats, weights: Floats) -> Floats:
-        """Expectation values of the words that the circuit measures, [samples, words]."""
-
-    def probs(self, angles: Floats, weights: Floats, first: int | None = None) -> Floats:
-        """Probabilities of the `first` basis states (all of them), qubit 0 most significant, [samples, first]."""
-
-    def sample(self, angles: Floats, weights: Floats, shots: int) -> NDArray[np.uint8]:
-        """Measured bits [samples, shots, qubits]: one measurement of all qubits a shot."""
-
-    def expval_vjp(self, angles: Floats, weights: Floats) -> tuple[Floats, Pullback]:
-        """`expval` and its pullback."""
-
-    def probs_vjp(self, angles: Floats, weights: Floats, first: int | None = None) -> tuple[Floats, Pullback]:
-        """`probs` and its pullback."""
 
 
 def make_device(
@@ -69,70 +37,3 @@ def make_device(
     from hpcqrl.quantum.pennylane_device import PennyLaneDevice
 
     return PennyLaneDevice(circuit, name, shots, seed, **options)
-
-
-class NativeDevice:
-    """The native kernels.
-
-    With shots, values are estimated from measured bits (words that no one measurement gives, from as many shots each),
-    while gradients stay exact: they are what the parameter-shift
-    estimator of a real device gives on average, without its noise. (A PennyLane device has that noise too.)
-    """
-
-    def __init__(self, circuit: Circuit, shots: int | None = None, seed: int = 0, dtype: Any = np.float32) -> None:
-        self.circuit, self.shots, self.dtype = circuit, shots, dtype
-        self.random: np.random.Generator | None = np.random.default_rng(seed)
-        self._simulators: dict[bool, Simulator] = {}
-        self._turned: list[tuple[Simulator, list[int]]] | None = None
-
-    def simulator(self, expval: bool) -> Simulator:
-        """The circuit's simulator, for expectation values or for probabilities and samples."""
-        if expval not in self._simulators:
-            self._simulators[expval] = Simulator(self.circuit, expval, self.dtype)
-        return self._simulators[expval]
-
-    def _bases(self) -> list[tuple[Simulator, list[int]]]:
-        """Of each group of words that are measured together, a simulator that measures them, and their numbers."""
-        if self._turned is None:
-            self._turned = []
-            for letters, numbers in measured_together(self.circuit.words):
-                turned = self.circuit.turned(letters)
-                own = turned is self.circuit
-                self._turned.append((self.simulator(False) if own else Simulator(turned, False, self.dtype), numbers))
-        return self._turned
-
-    def expval(self, angles: Floats, weights: Floats) -> Floats:
-        if self.shots is None:
-            return self.simulator(True).run(angles, weights)
-        values = np.empty((len(angles), len(self.circuit.words)), self.dtype)
-        assert self.random is not None
-        for simulator, numbers in self._bases():
-            bits = simulator.sample(angles, weights, self.shots, self.random)
-            for number in numbers:
-                odd = bits[:, :, [qubit for qubit, _ in self.circuit.words[number]]].sum(axis=2) & 1
-                values[:, number] = 1.0 - 2.0 * odd.mean(axis=1)
-        return values
-
-    def probs(self, angles: Floats, weights: Floats, first: int | None = None) -> Floats:
-        if self.shots is None:
-            return self.simulator(False).run(angles, weights, first)
-        first = self.circuit.states(first)
-        states = self.sample(angles, weights, self.shots) @ (1 << np.arange(self.circuit.qubits)[::-1])
-        counts = [np.bincount(row, minlength=1 << self.circuit.qubits)[:first] for row in states]
-        return np.array(counts, self.dtype).reshape(len(states), first) / self.shots
-
-    def sample(self, angles: Floats, weights: Floats, shots: int) -> NDArray[np.uint8]:
-        assert self.random is not None
-        return self.simulator(False).sample(angles, weights, shots, self.random)
-
-    def expval_vjp(self, angles: Floats, weights: Floats) -> tuple[Floats, Pullback]:
-        angles, weights = angles.copy(), weights.copy()  # the caller may change them before the pullback
-        exact, states = self.simulator(True).run_for_gradient(angles, weights)
-        value = exact if self.shots is None else self.expval(angles, weights)
-        return value, lambda cotangent: self.simulator(True).gradient(angles, weights, states, cotangent)
-
-    def probs_vjp(self, angles: Floats, weights: Floats, first: int | None = None) -> tuple[Floats, Pullback]:
-        angles, weights = angles.copy(), weights.copy()
-        exact, states = self.simulator(False).run_for_gradient(angles, weights, first)
-        value = exact if self.shots is None else self.probs(angles, weights, first)
-        return value, lambda cotangent: self.simulator(False).gradient(angles, weights, states, cotangent)

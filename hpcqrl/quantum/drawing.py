@@ -1,18 +1,34 @@
 """A circuit as text."""
 
+from collections.abc import Callable
+from typing import Any, Literal
+
 import numpy as np
 import pennylane as qml
 
-from hpcqrl.quantum.trace import Circuit
+from hpcqrl.quantum.circuit import Circuit
+from hpcqrl.quantum.pennylane_device import pennylane_words
+
+What = Literal["values", "probabilities", "bits"]
 
 
-def draw(circuit: Circuit) -> str:
-    """The circuit, with one layer of its weights if it has any, drawn by PennyLane under a line that says its size."""
+def draw(circuit: Circuit, what: What = "values") -> str:
+    """The circuit, with one layer of its weights if it has any, drawn by PennyLane under a line that says its size.
+
+    what: is measured: the expectation values of the circuit's words, probabilities, or bits.
+    """
     device = qml.device("default.qubit", wires=circuit.wires)
+    measurements: dict[str, Callable[[], Any]] = {
+        "values": lambda: [qml.expval(word) for word in pennylane_words(circuit)],
+        "probabilities": lambda: qml.probs(wires=circuit.wires),
+        "bits": lambda: qml.sample(wires=circuit.wires),
+    }
+    if what not in measurements:
+        raise ValueError(f"what is measured is one of {', '.join(measurements)}, not {what!r}")
 
     def run(angles: np.ndarray, weights: np.ndarray) -> object:
         circuit.function(angles, weights)
-        return qml.probs(wires=circuit.wires)
+        return measurements[what]()
 
     drawn = qml.draw(qml.QNode(run, device), decimals=None, max_length=118)
     size, weights = f"circuit: {circuit.qubits} qubits, {circuit.n_angles} angles", np.zeros(0)

@@ -6,7 +6,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcqrl.quantum.devices import Device, Floats, Pullback
+from hpcqrl.quantum.device import Device, Floats, Pullback
 
 Result = TypeVar("Result")
 

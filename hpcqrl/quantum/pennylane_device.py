@@ -13,7 +13,13 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from hpcqrl.quantum.circuit import Circuit
-from hpcqrl.quantum.devices import Floats, Pullback
+from hpcqrl.quantum.device import Floats, Pullback
+
+
+def pennylane_words(circuit: Circuit) -> list[Any]:
+    """What a circuit measures, as PennyLane's observables."""
+    letters = {"X": qml.PauliX, "Y": qml.PauliY, "Z": qml.PauliZ}
+    return [reduce(matmul, [letters[letter](circuit.wires[qubit]) for qubit, letter in word]) for word in circuit.words]
 
 
 class PennyLaneDevice:
@@ -75,9 +81,7 @@ class PennyLaneDevice:
         return self.probs(angles, weights, first), pullback_of_observables
 
     def _expvals(self) -> list[Any]:
-        letters = {"X": qml.PauliX, "Y": qml.PauliY, "Z": qml.PauliZ}
-        words = [[letters[letter](self.circuit.wires[qubit]) for qubit, letter in word] for word in self.circuit.words]
-        return [qml.expval(reduce(matmul, word)) for word in words]
+        return [qml.expval(word) for word in pennylane_words(self.circuit)]
 
     def _all_probs(self) -> Any:
         return qml.probs(wires=self.circuit.wires)

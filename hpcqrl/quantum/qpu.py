@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hpcqrl.quantum.devices import NATIVE, Device, make_device
-from hpcqrl.quantum.trace import Circuit
+from hpcqrl.quantum.circuit import Circuit
+from hpcqrl.quantum.device import Device
+from hpcqrl.quantum.devices import NATIVE, make_device
 
 
 class Qpu:

@@ -5,7 +5,6 @@ from numpy.typing import NDArray
 
 from hpcqrl.quantum import kernels
 from hpcqrl.quantum.circuit import Circuit
-from hpcqrl.quantum.dressed import DressedCircuit
 from hpcqrl.quantum.program import Program, lower
 
 Floats = NDArray[np.floating]
@@ -97,7 +96,3 @@ def compile_kernels(dtype: type[np.floating] = np.float32) -> None:
         result, states = simulator.run_for_gradient(angles, weights)
         simulator.gradient(angles, weights, states, result)
     simulator.sample(angles, weights, 1, np.random.default_rng(0))
-    outputs, pullback = DressedCircuit(Circuit(lambda angles, weights: None, 1, 2, ()), 1, 1, False, dtype).outputs_vjp(
-        np.zeros(4), np.zeros((1, 1))
-    )
-    pullback(outputs)

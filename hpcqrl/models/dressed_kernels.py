@@ -13,15 +13,19 @@ def dressed_forward(
     rows, slots, rotations, lines, terms, term_scale, permutations, sizes,
     theta, observations, tanh, hidden, features, states, outputs,
 ):  # fmt: skip
-    """Fill hidden and features [samples, qubits], the states (or one for all), and outputs [samples, outputs]."""
+    """Fill hidden [samples, first], features [samples, words], states (or one for all) and outputs [samples, outputs].
+
+    first: outputs of the first layer, h; the angles are arctan h, and arctan h^2 too where the circuit takes twice as
+    many.
+    """
     samples, inputs = observations.shape
-    qubits, n_outputs = hidden.shape[1], outputs.shape[1]
-    bias = qubits * inputs
-    circuit, last_bias = bias + qubits, theta.size - n_outputs
-    last = last_bias - qubits * n_outputs
-    angles = np.empty((samples, 2 * qubits))
+    first, words, n_outputs, n_angles = hidden.shape[1], features.shape[1], outputs.shape[1], sizes[2]
+    bias = first * inputs
+    circuit, last_bias = bias + first, theta.size - n_outputs
+    last = last_bias - words * n_outputs
+    angles = np.empty((samples, n_angles))
     for t in range(samples):
-        for q in range(qubits):
+        for q in range(first):
             value = theta[bias + q]
             for i in range(inputs):
                 value += theta[q * inputs + i] * observations[t, i]
@@ -29,19 +33,20 @@ def dressed_forward(
                 value = math.tanh(value)
             hidden[t, q] = value
             angles[t, q] = math.atan(value)
-            angles[t, qubits + q] = math.atan(value * value)
-    measured = np.empty((samples, qubits), states.dtype)
+            if n_angles > first:
+                angles[t, first + q] = math.atan(value * value)
+    measured = np.empty((samples, words), states.dtype)
     kernels.forward(
         rows, slots, rotations, lines, terms, term_scale, permutations, sizes,
         angles, theta[circuit:last], states, kernels.EXPVAL, measured,
     )  # fmt: skip
     for t in range(samples):
-        for q in range(qubits):
+        for q in range(words):
             features[t, q] = math.tanh(measured[t, q]) if tanh else measured[t, q]
         for k in range(n_outputs):
             value = theta[last_bias + k]
-            for q in range(qubits):
-                value += theta[last + k * qubits + q] * features[t, q]
+            for q in range(words):
+                value += theta[last + k * words + q] * features[t, q]
             outputs[t, k] = value
 
 
@@ -52,22 +57,25 @@ def dressed_backward(
 ):  # fmt: skip
     """Write the gradient of sum(output_gradient * outputs) in theta, from what `dressed_forward` has filled."""
     samples, inputs = observations.shape
-    qubits, n_outputs = hidden.shape[1], output_gradient.shape[1]
-    bias = qubits * inputs
-    circuit, last_bias = bias + qubits, theta.size - n_outputs
-    last = last_bias - qubits * n_outputs
+    first, words, n_outputs, n_angles = hidden.shape[1], features.shape[1], output_gradient.shape[1], sizes[2]
+    bias = first * inputs
+    circuit, last_bias = bias + first, theta.size - n_outputs
+    last = last_bias - words * n_outputs
     gradient[:] = 0.0
-    angles, angle_gradient = np.empty((samples, 2 * qubits)), np.empty((samples, 2 * qubits))
-    measured_gradient = np.empty((samples, qubits), states.dtype)
+    angles, angle_gradient = np.empty((samples, n_angles)), np.empty((samples, n_angles))
+    measured_gradient = np.empty((samples, words), states.dtype)
     for t in range(samples):
-        for q in range(qubits):
-            value, feature = hidden[t, q], features[t, q]
+        for q in range(first):
+            value = hidden[t, q]
             angles[t, q] = math.atan(value)
-            angles[t, qubits + q] = math.atan(value * value)
+            if n_angles > first:
+                angles[t, first + q] = math.atan(value * value)
+        for q in range(words):
+            feature = features[t, q]
             pulled = 0.0
             for k in range(n_outputs):
-                pulled += output_gradient[t, k] * theta[last + k * qubits + q]
-                gradient[last + k * qubits + q] += output_gradient[t, k] * feature
+                pulled += output_gradient[t, k] * theta[last + k * words + q]
+                gradient[last + k * words + q] += output_gradient[t, k] * feature
             measured_gradient[t, q] = pulled * (1.0 - feature * feature) if tanh else pulled
         for k in range(n_outputs):
             gradient[last_bias + k] += output_gradient[t, k]
@@ -76,11 +84,12 @@ def dressed_backward(
         angles, theta[circuit:last], states, kernels.EXPVAL, measured_gradient, angle_gradient, gradient[circuit:last],
     )  # fmt: skip
     for t in range(samples):
-        for q in range(qubits):
+        for q in range(first):
             value = hidden[t, q]
             square = value * value
             pulled = angle_gradient[t, q] / (1.0 + square)
-            pulled += angle_gradient[t, qubits + q] * 2.0 * value / (1.0 + square * square)
+            if n_angles > first:
+                pulled += angle_gradient[t, first + q] * 2.0 * value / (1.0 + square * square)
             if tanh:
                 pulled *= 1.0 - square
             gradient[bias + q] += pulled
