@@ -87,7 +87,7 @@ def test_a_number_that_many_parameters_take_is_derived_once():
         gates.RY(weights[0] * weights[1], wires=0)
 
     program = lower(Circuit(function, 2, 1, (2,)), True)
-    assert program.terms.tolist() == [[3, 1, 2], [4, 0, 1]]
+    assert program.terms[:, :3].tolist() == [[3, 1, 2], [4, 0, 1]]
 
 
 def test_a_function_may_compute_in_place():

@@ -10,7 +10,7 @@ from hpcqrl.quantum.jit import jit
 
 @jit
 def dressed_forward(
-    rows, slots, rotations, lines, terms, term_scale, permutations, sizes,
+    rows, slots, rotations, lines, terms, permutations, sizes,
     theta, observations, tanh, hidden, features, states, outputs,
 ):  # fmt: skip
     """Fill hidden [samples, first], features [samples, words], states (or one for all) and outputs [samples, outputs].
@@ -37,7 +37,7 @@ def dressed_forward(
                 angles[t, first + q] = math.atan(value * value)
     measured = np.empty((samples, words), states.dtype)
     kernels.forward(
-        rows, slots, rotations, lines, terms, term_scale, permutations, sizes,
+        rows, slots, rotations, lines, terms, permutations, sizes,
         angles, theta[circuit:last], states, kernels.EXPVAL, measured,
     )  # fmt: skip
     for t in range(samples):
@@ -52,7 +52,7 @@ def dressed_forward(
 
 @jit
 def dressed_backward(
-    rows, slots, rotations, lines, terms, term_scale, permutations, sizes,
+    rows, slots, rotations, lines, terms, permutations, sizes,
     theta, observations, tanh, hidden, features, states, output_gradient, gradient,
 ):  # fmt: skip
     """Write the gradient of sum(output_gradient * outputs) in theta, from what `dressed_forward` has filled."""
@@ -80,7 +80,7 @@ def dressed_backward(
         for k in range(n_outputs):
             gradient[last_bias + k] += output_gradient[t, k]
     kernels.backward(
-        rows, slots, rotations, lines, terms, term_scale, permutations, sizes,
+        rows, slots, rotations, lines, terms, permutations, sizes,
         angles, theta[circuit:last], states, kernels.EXPVAL, measured_gradient, angle_gradient, gradient[circuit:last],
     )  # fmt: skip
     for t in range(samples):

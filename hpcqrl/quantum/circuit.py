@@ -70,6 +70,11 @@ class Circuit:
         )
 
     @property
+    def measures_every_qubit(self) -> bool:
+        """Whether what is measured is just Z on every qubit, in their order: each qubit's bit."""
+        return self.measured == tuple(f"Z{wire}" for wire in self.wires)
+
+    @property
     def labels(self) -> str:
         """The wires, as a message names them."""
         plain = self.wires == tuple(range(self.qubits))

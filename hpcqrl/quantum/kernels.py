@@ -30,7 +30,7 @@ def _permute_back(source, result, permutation):
 
 @jit
 def forward(
-    rows, slots, rotations, lines, terms, term_scale, permutations, sizes,
+    rows, slots, rotations, lines, terms, permutations, sizes,
     angles, weights, states, outcome, result,
 ):  # fmt: skip
     """Run the program for each row of `angles`; write result[sample] = each Pauli word's value, or probabilities.
@@ -50,11 +50,11 @@ def forward(
     lanes = np.empty((2, WIDTH_BITS + 1, WIDTH), states.dtype)
     bloch = np.empty((bits, 3))
     spare = np.empty(states.shape[1], states.dtype)
-    derive(terms, term_scale, 0, fixed_terms, values)
+    derive(terms, 0, fixed_terms, values)
     prepare(rows, slots, axis, scale, offset, parameter, fixed, False, values, cosine, sine, matrices, vectors)
     for sample in range(samples):
         values[:n_angles] = angles[sample]
-        derive(terms, term_scale, fixed_terms, term_scale.size, values)
+        derive(terms, fixed_terms, terms.shape[0], values)
         prepare(rows, slots, axis, scale, offset, parameter, fixed, True, values, cosine, sine, matrices, vectors)
         psi = states[sample if states.shape[0] > 1 else 0]
         product_state(vectors, bits, lanes[0], lanes[1], psi)
@@ -74,7 +74,7 @@ def forward(
 
 @jit
 def backward(
-    rows, slots, rotations, lines, terms, term_scale, permutations, sizes,
+    rows, slots, rotations, lines, terms, permutations, sizes,
     angles, weights, states, outcome, cotangent, angle_gradient, weight_gradient,
 ):  # fmt: skip
     """Write the gradients of sum(cotangent * result) in angles [samples, :] and weights, from `forward`'s states.
@@ -104,11 +104,11 @@ def backward(
         np.empty(states.shape[1], states.dtype),
         np.empty(states.shape[1], states.dtype),
     )
-    derive(terms, term_scale, 0, fixed_terms, values)
+    derive(terms, 0, fixed_terms, values)
     prepare(rows, slots, axis, scale, offset, parameter, fixed, False, values, cosine, sine, matrices, vectors)
     for sample in range(samples):
         values[:n_angles] = angles[sample]
-        derive(terms, term_scale, fixed_terms, term_scale.size, values)
+        derive(terms, fixed_terms, terms.shape[0], values)
         prepare(rows, slots, axis, scale, offset, parameter, fixed, True, values, cosine, sine, matrices, vectors)
         psi[:] = states[sample]
         last = n_rows
@@ -143,11 +143,11 @@ def backward(
                 s0 * matrices[q, 0, 2] - t0 * matrices[q, 0, 3] + s1 * matrices[q, 0, 6] - t1 * matrices[q, 0, 7]
             )
         gradients(rows, slots, axis, cosine, sine, scale, parameter, True, u, gradient)
-        derive_back(terms, term_scale, fixed_terms, term_scale.size, values, gradient)
+        derive_back(terms, fixed_terms, terms.shape[0], values, gradient)
         angle_gradient[sample] = gradient[:n_angles]
         gradient[:n_angles] = 0.0
     gradients(rows, slots, axis, cosine, sine, scale, parameter, False, u, gradient)
-    derive_back(terms, term_scale, 0, fixed_terms, values, gradient)
+    derive_back(terms, 0, fixed_terms, values, gradient)
     weight_gradient[:] = gradient[n_angles:inputs]
 
 

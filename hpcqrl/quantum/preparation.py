@@ -4,31 +4,34 @@ from hpcqrl.quantum.jit import inlined, jit
 from hpcqrl.quantum.rotations import chain_gradient, chain_matrix, chain_quaternion, half_angle_sines
 from hpcqrl.quantum.rows import CONTROL, FIRST, KIND, LAST, PERMUTE, START_0, START_1, STOP_0, STOP_1, VARIES
 
+PLACE, FACTOR, OTHER_FACTOR, SCALE = range(4)  # columns of terms: of the derived number, of one or two factors, and it
+
 
 @inlined
-def derive(terms, term_scale, start, stop, values):
+def derive(terms, start, stop, values):
     """Compute derived numbers: the sums of scale * value, or scale * value * value, that parameters are made of."""
     for t in range(start, stop):
-        values[terms[t, 0]] = 0.0
+        values[int(terms[t, PLACE])] = 0.0
     for t in range(start, stop):
-        product = term_scale[t] * values[terms[t, 1]]
-        if terms[t, 2] >= 0:
-            product *= values[terms[t, 2]]
-        values[terms[t, 0]] += product
+        product = terms[t, SCALE] * values[int(terms[t, FACTOR])]
+        if terms[t, OTHER_FACTOR] >= 0.0:
+            product *= values[int(terms[t, OTHER_FACTOR])]
+        values[int(terms[t, PLACE])] += product
 
 
 @inlined
-def derive_back(terms, term_scale, start, stop, values, gradient):
+def derive_back(terms, start, stop, values, gradient):
     """Pass the gradient of derived numbers on to what they are made of, and clear it."""
     for t in range(start, stop):
-        pulled = term_scale[t] * gradient[terms[t, 0]]
-        if terms[t, 2] < 0:
-            gradient[terms[t, 1]] += pulled
+        pulled = terms[t, SCALE] * gradient[int(terms[t, PLACE])]
+        one, other = int(terms[t, FACTOR]), int(terms[t, OTHER_FACTOR])
+        if other < 0:
+            gradient[one] += pulled
         else:
-            gradient[terms[t, 1]] += pulled * values[terms[t, 2]]
-            gradient[terms[t, 2]] += pulled * values[terms[t, 1]]
+            gradient[one] += pulled * values[other]
+            gradient[other] += pulled * values[one]
     for t in range(start, stop):
-        gradient[terms[t, 0]] = 0.0
+        gradient[int(terms[t, PLACE])] = 0.0
 
 
 @jit

@@ -35,7 +35,6 @@ class Program(NamedTuple):
     rotations: np.ndarray
     lines: np.ndarray
     terms: np.ndarray
-    term_scale: np.ndarray
     permutations: np.ndarray
     sizes: tuple[int, int, int, int, int]
 
@@ -138,7 +137,7 @@ class _Tables:
             varies = self.numbers.varies(row.zero) or self.numbers.varies(one)
             rows.append((GATE, self._bit(row.target), control, *self._span(row.zero), *self._span(one), varies, 0))
         rows += self._observed_rows()
-        rotations, lines, terms, term_scale = self.numbers.tables()
+        rotations, lines, terms = self.numbers.tables()
         sources = [self._sources(gates) for gates in permutations]
         return Program(
             rows=np.array(rows, np.int64),
@@ -146,7 +145,6 @@ class _Tables:
             rotations=rotations,
             lines=lines,
             terms=terms,
-            term_scale=term_scale,
             permutations=np.array(sources, np.int32).reshape(len(sources), 1 << self.bits),
             sizes=self.numbers.sizes(self.bits),
         )

@@ -37,9 +37,10 @@ class Slots:
         """Whether a chain changes with the sample."""
         return any(map(self._varies, chain))
 
-    def tables(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """rotations (axis, place of the value or -1), lines (scale, offset), each [2, slots]; terms [., 3] (places of a
-        derived number and of one or two factors, or -1), and their scales [.].
+    def tables(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """rotations (axis, place of the value or -1), lines (scale, offset), each [2, slots]; terms [., 4] (places of a
+        derived number and of one or two factors, or -1, and the scale; one float table, since each array that a kernel
+        takes costs as much as small work does).
         """
         placed = [(rotation, *self._place(rotation.parameter)) for rotation in self.number]
         rotations = [(rotation.axis, place) for rotation, place, _ in placed]
@@ -48,8 +49,7 @@ class Slots:
         return (
             _columns(rotations, np.int64),
             _columns(lines, np.float64),
-            np.array([(place, *factors, -1)[:3] for place, (_, *factors) in terms], np.int64).reshape(-1, 3),
-            np.array([scale for _, (scale, *_) in terms], np.float64),
+            np.array([(*(place, *factors, -1)[:3], scale) for place, (scale, *factors) in terms]).reshape(-1, 4),
         )
 
     def _varies(self, rotation: Rotation) -> bool:
