@@ -1,3 +1,35 @@
-"""Distributed quantum reinforcement learning on HPC machines: one MPI rank is one agent with its own QPU."""
+"""Distributed quantum reinforcement learning on HPC machines: one MPI rank is one agent with its own QPU.
 
-__version__ = "0.1.0"
+import hpcqrl
+
+path = hpcqrl.train("qa3c", env="CartPole-v1", episodes=2000, out="runs/x.h5")
+run = hpcqrl.load(path)
+run.episodes["return"], run.config, run.parameters, run.policy()
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hpcqrl.api import train
+    from hpcqrl.quantum.circuit import Circuit
+    from hpcqrl.trained import Trained, load
+
+__version__ = "0.2.0.dev0"
+__all__ = ["Circuit", "Trained", "load", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, and only then: the command line starts in a moment, and a reader needs no torch."""
+    if name == "train":
+        from hpcqrl.api import train
+
+        return train
+    if name == "Circuit":
+        from hpcqrl.quantum.circuit import Circuit
+
+        return Circuit
+    if name in ("load", "Trained"):
+        from hpcqrl import trained
+
+        return getattr(trained, name)
+    raise AttributeError(f"module 'hpcqrl' has no attribute {name!r}")

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
-from importlib import import_module
+from dataclasses import asdict
 from importlib.metadata import version
 from types import ModuleType
 from typing import Any, NoReturn
@@ -16,9 +16,10 @@ from hpcqrl import (
     one_thread,  # noqa: F401  (before NumPy and torch are imported)
 )
 from hpcqrl.interruption import EXIT_STATUS, Interruption
-from hpcqrl.options import Evaluate, Export, Nothing, Resume, State, Train
+from hpcqrl.options import Describe, Evaluate, Export, Nothing, Resume, State, Train
 from hpcqrl.parallel.launcher import launched_rank, take_gpu
-from hpcqrl.systems import SYSTEMS
+from hpcqrl.systems import SYSTEMS, find
+from hpcqrl.systems.contract import AnySystem, Config
 
 USAGE = f"""usage: hpcqrl COMMAND
 
@@ -26,12 +27,12 @@ USAGE = f"""usage: hpcqrl COMMAND
   resume FILE      carry on with a run that was cut off, from its last checkpoint; under mpiexec or srun likewise
   evaluate FILE    play a trained policy from its results file
   export FILE      write a trained policy for inference without this package
-  describe SYSTEM  its parameters by part, and its circuit drawn as text
+  describe SYSTEM  its parameters by part, and its circuit drawn as text; describe FILE: those of a run
   state FILE       begun, checkpoint (it can be resumed) or complete, and the Slurm job that has written it, if one has
   check            under mpiexec or srun: what every rank has, and how fast they talk
   version          versions of this package and of what it runs on
 
-systems: {", ".join(SYSTEMS)}
+systems: {", ".join(SYSTEMS)}, or one's own by its module: my_package.reinforce
 Each command has --help."""
 
 
@@ -78,20 +79,25 @@ def _parse(kind: Any, command: str, arguments: Sequence[str]) -> Any:
         return tyro.cli(kind, prog=f"hpcqrl {command}", args=arguments)
 
 
-def _system(command: str, arguments: Sequence[str]) -> tuple[str, ModuleType]:
-    names = ", ".join(SYSTEMS)
+def _system(command: str, arguments: Sequence[str]) -> tuple[str, AnySystem]:
     if not arguments or arguments[0] in ("-h", "--help"):
-        _say(f"usage: hpcqrl {command} SYSTEM [options]\n\nsystems: {names}\n\nhpcqrl {command} SYSTEM --help")
+        known = ", ".join(SYSTEMS)
+        also = "\nor a RUN.h5" if command == "describe" else ""
+        _say(
+            f"usage: hpcqrl {command} SYSTEM [options]\n\nsystems: {known}, or one's own by its module, "
+            f"my_package.reinforce{also}\n\nhpcqrl {command} SYSTEM --help"
+        )
         sys.exit(0 if arguments else 2)
-    if arguments[0] not in SYSTEMS:
-        _refuse(f"no system {arguments[0]!r}; there are: {names}")
-    return arguments[0], import_module(SYSTEMS[arguments[0]])
+    try:
+        return arguments[0], find(arguments[0])
+    except ValueError as error:
+        _refuse(str(error))
 
 
 def _train(arguments: Sequence[str]) -> None:
     interruption = Interruption()  # a signal may come while all is being imported
     name, system = _system("train", arguments)
-    options: Train[Any] = _parse(Train[system.Config], f"train {name}", arguments[1:])  # type: ignore[name-defined]
+    options: Train[Config] = _parse(Train[system.Config], f"train {name}", arguments[1:])  # type: ignore[name-defined]
     wanted = name, options.system, options.out, options.overwrite, options.checkpoint_every
     _with_agents(lambda agents, run: run.train(agents, interruption, *wanted))
 
@@ -99,7 +105,8 @@ def _train(arguments: Sequence[str]) -> None:
 def _resume(arguments: Sequence[str]) -> None:
     interruption = Interruption()
     options: Resume = _parse(Resume, "resume", arguments)
-    _with_agents(lambda agents, run: run.resume(agents, interruption, options.path, options.env))
+    named = options.named.system, options.named.env, options.named.circuit
+    _with_agents(lambda agents, run: run.resume(agents, interruption, options.path, run.Named(*named)))
 
 
 def _with_agents(do: Callable[[Any, ModuleType], None]) -> None:
@@ -123,70 +130,74 @@ def _with_agents(do: Callable[[Any, ModuleType], None]) -> None:
 
 def _evaluate(arguments: Sequence[str]) -> None:
     options: Evaluate = _parse(Evaluate, "evaluate", arguments)
-    if launched_rank() > 0:
-        return
-    try:
-        from hpcqrl.trained import evaluate
 
-        evaluate(options.run, options.env, options.episodes, options.seed, options.sample, options.video)
-    except (ValueError, OSError, ImportError) as error:
-        _refuse(str(error))
+    def evaluate() -> None:
+        from hpcqrl.trained import evaluate, load
+
+        run = load(options.run, **asdict(options.named))
+        evaluate(run, options.episodes, options.seed, options.sample, options.video)
+
+    _on_one_rank(evaluate)
 
 
 def _export(arguments: Sequence[str]) -> None:
     options: Export = _parse(Export, "export", arguments)
+
+    def export() -> None:
+        from hpcqrl.trained import load
+
+        run = load(options.run, **asdict(options.named))
+        inputs = run.export(options.out, options.circuit, options.overwrite)
+        print(f"observations [samples, {inputs}] of {run.recorded.config.env}: {options.out}")
+
+    _on_one_rank(export)
+
+
+def _describe(arguments: Sequence[str]) -> None:
+    if arguments and arguments[0].endswith(".h5"):
+        options: Describe = _parse(Describe, "describe", arguments)
+
+        def of_a_run() -> None:
+            from hpcqrl.description import describe
+            from hpcqrl.trained import load
+
+            describe(load(options.run, **asdict(options.named)).recorded)
+
+        _on_one_rank(of_a_run)
+        return
+    name, system = _system("describe", arguments)
+    config: Config = _parse(system.Config, f"describe {name}", arguments[1:])
+
+    def of_a_system() -> None:
+        from hpcqrl.description import describe
+        from hpcqrl.recorded import Recorded
+
+        describe(Recorded(name, system, config, system.circuit(config)))
+
+    _on_one_rank(of_a_system)
+
+
+def _on_one_rank(do: Callable[[], None]) -> None:
+    """Do it on rank 0 alone; what is wrong with what was asked is said in a line."""
     if launched_rank() > 0:
         return
     try:
-        from hpcqrl.trained import export
-
-        export(options.run, options.env, options.out, options.circuit, options.overwrite)
+        do()
     except (ValueError, OSError, ImportError) as error:
         _refuse(str(error))
 
 
-def _describe(arguments: Sequence[str]) -> None:
-    name, system = _system("describe", arguments)
-    config = _parse(system.Config, f"describe {name}", arguments[1:])
-    if launched_rank() > 0:
-        return
-    import math
-
-    from rich.console import Console
-    from rich.table import Table
-
-    try:
-        model = system.Agent(config, 0).model
-    except (ValueError, ImportError) as error:
-        _refuse(str(error))
-    circuit = getattr(model, "circuit", None)
-    table = Table(title=f"{name}, {config.env}, {'classical' if circuit is None else 'quantum'}")
-    table.add_column("parameters")
-    table.add_column("shape")
-    table.add_column("number", justify="right")
-    for part, shape in model.layout.shapes.items():
-        table.add_row(part, " x ".join(map(str, shape)), f"{math.prod(shape):,}")
-    table.add_section()
-    table.add_row("all", "", f"{model.size:,}")
-    Console().print(table)
-    if circuit is not None:
-        from hpcqrl.quantum.drawing import draw
-
-        print(draw(circuit))
-
-
 def _state(arguments: Sequence[str]) -> None:
     options: State = _parse(State, "state", arguments)
-    if launched_rank() > 0:
-        return
-    from hpcqrl.results.reader import read_run
 
-    try:
+    def state() -> None:
+        from hpcqrl.results.reader import read_run
+
         run = read_run(options.run)
-    except ValueError as error:
-        _refuse(str(error))
-    state = "complete" if run.complete else "checkpoint" if "checkpointed" in run.attributes else "begun"
-    print(f"{state} {run.attributes.get('job', '')}".strip())
+        state = "complete" if run.complete else "checkpoint" if "checkpointed" in run.attributes else "begun"
+        print(f"{state} {run.attributes.get('job', '')}".strip())
+
+    _on_one_rank(state)
 
 
 def _check(arguments: Sequence[str]) -> None:

@@ -11,16 +11,20 @@ import numpy as np
 def play(env: gymnasium.Env, policy: Callable[[Any], Any], episodes: int, seed: int) -> list[float]:
     """The undiscounted returns of some episodes."""
     observation, _ = env.reset(seed=seed)
-    returns = []
-    for _ in range(episodes):
-        returns.append(0.0)
-        done = False
-        while not done:
-            observation, reward, terminated, truncated, _ = env.step(policy(observation))
-            returns[-1] += float(reward)
-            done = terminated or truncated
-        observation, _ = env.reset()
+    returns = [episode_return(env, policy, observation)]
+    while len(returns) < episodes:
+        returns.append(episode_return(env, policy, env.reset()[0]))
     return returns
+
+
+def episode_return(env: gymnasium.Env, policy: Callable[[Any], Any], observation: Any) -> float:
+    """The undiscounted return of one episode, which begins with this observation."""
+    total, done = 0.0, False
+    while not done:
+        observation, reward, terminated, truncated, _ = env.step(policy(observation))
+        total += float(reward)
+        done = terminated or truncated
+    return total
 
 
 def bootstrap_interval(returns: Sequence[float], seed: int) -> tuple[float, float]:

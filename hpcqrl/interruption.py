@@ -11,8 +11,12 @@ class Interruption:
 
     def __init__(self) -> None:
         self.arrived = False
-        for number in SIGNALS:
-            signal.signal(number, self._note)
+        self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+
+    def end(self) -> None:
+        """Handle the signals as before."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _note(self, *_: object) -> None:
         self.arrived = True

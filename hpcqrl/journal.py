@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from hpcqrl.interruption import Interruption
 from hpcqrl.parallel.agents import Agents, Interrupted
 from hpcqrl.parallel.arrays import gather
+from hpcqrl.parallel.pushes import Parameters
 from hpcqrl.parallel.records import RecordStream
-from hpcqrl.parallel.served_parameters import ServedParameters
-from hpcqrl.parallel.shared_parameters import SharedParameters
 from hpcqrl.progress import Progress
 from hpcqrl.results.recorder import Recorder
-from hpcqrl.results.schema import EVALUATION, Column, row_dtype
+from hpcqrl.results.schema import EPISODE, EVALUATION, Column, row_dtype
 
 State = Mapping[str, NDArray]
 
@@ -48,13 +47,22 @@ class Journal:
         self._agents, self._recorder, self._progress = agents, recorder, progress
         self._interruption, self._every = interruption, checkpoint_every or float("inf")
         self._stream = RecordStream(agents, row_dtype(columns))
+        self._extra = [column.name for column in columns[len(EPISODE) :]]
+        self._checked = False
         self._evaluations = RecordStream(agents, row_dtype(EVALUATION))
         self._start = time.monotonic() - elapsed
         self._due = time.monotonic() + self._every
 
-    def episode(self, number: int, episode_return: float, length: int, version: int, *extra: float) -> None:
-        """Note a finished episode: its number among those of all agents, the updates before it, the system's extras."""
-        self._stream.put((number, self._agents.rank, episode_return, length, self._elapsed(), version, *extra))
+    def episode(self, number: int, episode_return: float, length: int, version: int, **extra: float) -> None:
+        """Note a finished episode: its number among those of all agents, the updates before it, the system's columns.
+
+        Raises TypeError, at the first call, if these are not the columns that the system states.
+        """
+        if not self._checked and set(extra) != set(self._extra):
+            raise TypeError(f"the system states the columns {self._extra}, but its record has {list(extra)}")
+        self._checked = True
+        system = (extra[name] for name in self._extra)
+        self._stream.put((number, self._agents.rank, episode_return, length, self._elapsed(), version, *system))
         self.tick()
 
     def evaluation(self, steps: int, returns: Sequence[float], version: int) -> None:
@@ -97,7 +105,7 @@ class Journal:
             self._agents.barrier()
             raise Interrupted("all of it is kept in the results file, for `hpcqrl resume`")
 
-    def between_updates(self, agent: AsynchronousAgent, shared: SharedParameters | ServedParameters) -> None:
+    def between_updates(self, agent: AsynchronousAgent, shared: Parameters) -> None:
         """What an asynchronous agent does between two pushes: `tick`, and take part in a checkpoint if one is due."""
         self.tick()
         if shared.checkpoint_due(self.checkpoint_wanted):
@@ -108,6 +116,8 @@ class Journal:
         self._keep(self._stream.collect(), self._evaluations.collect())
         if self._recorder is not None:
             self._recorder.finish(parameters)
+        self._stream.close()
+        self._evaluations.close()
         return self._elapsed()
 
     def _elapsed(self) -> float:

@@ -23,13 +23,30 @@ class Train(Generic[Config]):
 
 
 @dataclass(frozen=True)
+class NamedAgain:
+    """What is one's own must be named again: a file may come from anybody, and alone has no module imported."""
+
+    system: str | None = None
+    """One's own system, the name of its module."""
+    env: str | None = None
+    """One's own environment (module:Name-v0); to evaluate and to export, any other, too."""
+
+
+@dataclass(frozen=True)
+class CircuitNamedAgain(NamedAgain):
+    """The same, with the circuit."""
+
+    circuit: str | None = None
+    """One's own circuit (module:function), where it is one that the file could not hold."""
+
+
+@dataclass(frozen=True)
 class Resume:
     """Carry on with a run that was interrupted, killed, or preempted, from its last checkpoint."""
 
     path: tyro.conf.Positional[str]
     """Its results file; everything else is in there."""
-    env: str | None = None
-    """One's own environment (module:Name-v0) must be named again: a file alone has no module imported."""
+    named: tyro.conf.OmitArgPrefixes[CircuitNamedAgain] = CircuitNamedAgain()
 
 
 @dataclass(frozen=True)
@@ -46,8 +63,7 @@ class Evaluate:
     """Draw actions from the policy, as in training, instead of taking the likeliest: dist-qtrl, qa3c."""
     video: Path | None = None
     """Also film one episode, as an animated GIF."""
-    env: str | None = None
-    """The environment to play in; by default the file's. One's own (module:Name-v0) must be named here."""
+    named: tyro.conf.OmitArgPrefixes[CircuitNamedAgain] = CircuitNamedAgain()
 
 
 @dataclass(frozen=True)
@@ -62,8 +78,16 @@ class Export:
     """hdqnn-td3: with the circuit, simulated, not the qtDNN in its place. (qa3c always has its circuit.)"""
     overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
     """Replace the file if it exists."""
-    env: str | None = None
-    """The environment that it is for; by default the file's. One's own (module:Name-v0) must be named here."""
+    named: tyro.conf.OmitArgPrefixes[NamedAgain] = NamedAgain()
+
+
+@dataclass(frozen=True)
+class Describe:
+    """Print what a run has trained: its parameters by part, and its circuit as text."""
+
+    run: tyro.conf.Positional[Path]
+    """A results file."""
+    named: tyro.conf.OmitArgPrefixes[CircuitNamedAgain] = CircuitNamedAgain()
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
-"""What a run says while it goes on: a live line on a terminal, a plain line every 10 s elsewhere (Slurm's logs)."""
+"""What a run says: a live line on a terminal, a plain one every 10 s elsewhere, and at its end what it was."""
 
 import time
 from collections import deque
 from typing import Any
 
 import numpy as np
+
+from hpcqrl.results.reader import Run
 
 _PLAIN_INTERVAL = 10.0  # seconds
 
@@ -65,3 +67,21 @@ def _live_bar(whole: int, title: str) -> tuple[Any, Any]:
     )
     bar = progress.Progress(*columns, console=Console(force_terminal=True), auto_refresh=False)
     return bar, bar.add_task(title, total=whole, facts="starting")
+
+
+def summary(run: Run, duration: float) -> str:
+    """What a complete run of so many seconds was, in some lines."""
+    episodes = run.episodes
+    part, steps = min(100 * run.agents, max(1, len(episodes) // 2)), episodes["length"].sum()
+    lines = [
+        f"{run.agents} agent{'s' * (run.agents > 1)}, {len(episodes):,} episodes, {steps:,} environment steps "
+        f"in {duration:.1f} s ({len(episodes) / duration:.3g} episodes/s)"
+    ]
+    if len(episodes):
+        first, last = (episodes["return"][rows].mean() for rows in (slice(part), slice(-part, None)))
+        lines.append(f"mean return of the first {part:,} episodes {first:.3f}, of the last {part:,} {last:.3f}")
+    if len(run.evaluations):
+        test = run.evaluations[run.evaluations["steps"] == run.evaluations["steps"].max()]
+        mean = np.average(test["mean"], weights=test["episodes"])
+        lines.append(f"mean return of the last test's {test['episodes'].sum()} episodes {mean:.3f}")
+    return "\n".join([*lines, f"written: {run.path}"])

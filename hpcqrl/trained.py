@@ -1,19 +1,90 @@
-"""What can be done with a trained policy from its results file: play it, film it, export it."""
+"""What can be done with a run's results file: read it, play its trained policy, film it, export it."""
 
-from dataclasses import replace
-from importlib import import_module
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import gymnasium
 import numpy as np
 
 from hpcqrl.evaluation import bootstrap_interval, film, play
-from hpcqrl.results.reader import read_run
-from hpcqrl.systems import SYSTEMS, configuration
+from hpcqrl.randomness import as_int, own_seeds
+from hpcqrl.recorded import Named, Recorded, recorded
+from hpcqrl.results.reader import Run, read_run
+from hpcqrl.systems.contract import Model, Policy
 
 
-def evaluate(path: Path, env: str | None, episodes: int, seed: int, sample: bool, video: Path | None) -> None:
+@dataclass(frozen=True)
+class Trained(Run):
+    """A run, read from its file, with its policy if it is complete."""
+
+    named: Named
+
+    @property
+    def recorded(self) -> Recorded:
+        """Its system, configuration and circuit. Raises ValueError for what must be named again and was not."""
+        version = str(self.attributes.get("hpcqrl", "?"))
+        found = recorded(self.path, self.system, self.config, version, self.circuit, self.named)
+        env = self.named.env
+        return found if env is None else replace(found, config=replace(found.config, env=env))
+
+    def environment(self, render_mode: str | None = None) -> gymnasium.Env:
+        """The environment, as the agents saw it: flat observations, the system's actions."""
+        run = self.recorded
+        return run.system.environment(run.config, render_mode)
+
+    def policy(self, sample: bool = False, seed: int = 0) -> Policy:
+        """The trained policy: observation, as from `environment`, to action.
+
+        sample: actions drawn from its distribution, as in training, not the likeliest. seed: of what is drawn, and of
+        the circuit's measurements. Raises ValueError if the run is not complete, or the policy draws no actions.
+        """
+        run, model = self._model(seed)
+        if sample and not run.system.FACTS.stochastic:
+            raise ValueError(f"this policy draws no actions: {self.path} can only be evaluated without --sample")
+        random = np.random.default_rng(
+            np.random.SeedSequence(seed, spawn_key=(1,))
+        )  # not the environment's own numbers
+        return run.system.policy(run.config, model, self.parameters, random if sample else None)
+
+    def export(self, out: Path, circuit: bool = False, overwrite: bool = False) -> int:
+        """Write the policy with torch.export; the size of its observations. Raises ValueError, OSError."""
+        if out.suffix != ".pt2":
+            raise ValueError(f"torch's exported programs end in .pt2, not {out}")
+        if out.exists() and not overwrite:
+            raise FileExistsError(f"{out} exists; choose another --out, or pass --overwrite")
+        from hpcqrl.models.exported import save
+
+        run, model = self._model(0)
+        module, inputs = run.system.exported(run.config, model, self.parameters, circuit)
+        save(module, inputs, out)
+        return inputs
+
+    def _model(self, seed: int) -> tuple[Recorded, Model]:
+        run = self.recorded
+        if not self.complete:
+            more = f"; `hpcqrl resume {self.path}` goes on with it" if "checkpointed" in self.attributes else ""
+            raise ValueError(f"{self.path} is not complete: it has no trained parameters yet{more}")
+        env = run.system.environment(run.config)
+        try:
+            qpu_seed = as_int(own_seeds(seed, 0, 4)[3])  # nor the circuit's
+            return run, run.system.model(run.config, env, run.circuit, qpu_seed)
+        finally:
+            env.close()
+
+
+def load(path: str | Path, *, system: str | None = None, env: str | None = None, circuit: str | None = None) -> Trained:
+    """A run from its results file: episodes, evaluations, config, parameters, and `.policy()`; MPI is not started.
+
+    system, env, circuit: what is one's own, and named in the file, is imported only if it is named here again; env may
+    also be another environment, to play in. Raises ValueError, naming the file, if it cannot be read.
+    """
+    run = read_run(path)
+    return Trained(**vars(run), named=Named(system, env, circuit))
+
+
+def evaluate(run: Trained, episodes: int, seed: int, sample: bool, video: Path | None) -> None:
     """Play the policy, print its mean return, and film an episode. Raises ValueError, OSError."""
     if episodes < 2:
         raise ValueError(f"episodes must be at least 2, not {episodes}")
@@ -21,42 +92,16 @@ def evaluate(path: Path, env: str | None, episodes: int, seed: int, sample: bool
         raise ValueError(f"seed must be at least 0, not {seed}")
     if video is not None and video.suffix.lower() != ".gif":
         raise ValueError(f"a video is an animated GIF, so its name must end in .gif, not {video}")
-    system, config, parameters = trained(path, env)
-    config = replace(config, seed=seed)
-    if sample and not system.STOCHASTIC:
-        raise ValueError(f"this policy draws no actions: {path} can only be evaluated without --sample")
-    drawn = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))  # not the environment's own numbers
-    policy = system.policy(config, parameters, *([drawn] if sample else []))
-    filmed = None if video is None else system.environment(config, "rgb_array")  # before playing: it may not know how
-    returns = play(system.environment(config), policy, episodes, seed)
+    policy: Callable[[Any], Any] = run.policy(sample, seed)
+    found = run.recorded
+    filmed = None if video is None else run.environment("rgb_array")  # before playing: it may not know how
+    returns = play(run.environment(), policy, episodes, seed)
     low, high = bootstrap_interval(returns, seed)
     mean = sum(returns) / len(returns)
-    print(f"{config.env}: mean return of {len(returns)} episodes {mean:.3f}, 95% interval {low:.3f} to {high:.3f}")
-    if system.STOCHASTIC and not sample:
+    print(
+        f"{found.config.env}: mean return of {len(returns)} episodes {mean:.3f}, 95% interval {low:.3f} to {high:.3f}"
+    )
+    if found.system.FACTS.stochastic and not sample:
         print("actions: always the likeliest; --sample draws them, as training does")
     if video is not None and filmed is not None:
         print(f"{film(filmed, policy, seed, video)} frames: {video}")
-
-
-def export(path: Path, env: str | None, out: Path, circuit: bool, overwrite: bool) -> None:
-    """Write the policy for torch alone. Raises ValueError, OSError."""
-    if out.suffix != ".pt2":
-        raise ValueError(f"torch's exported programs end in .pt2, not {out}")
-    if out.exists() and not overwrite:
-        raise FileExistsError(f"{out} exists; choose another --out, or pass --overwrite")
-    system, config, parameters = trained(path, env)
-    from hpcqrl.models.exported import save
-
-    module, inputs = system.exported(config, parameters, circuit)
-    save(module, inputs, out)
-    print(f"observations [samples, {inputs}] of {config.env}: {out}")
-
-
-def trained(path: Path, env: str | None) -> tuple[ModuleType, Any, dict[str, Any]]:
-    """A complete run's system, configuration (in the environment that the user named) and parameters."""
-    run = read_run(path)
-    config = configuration(run.system, run.config, env, path)
-    if not run.complete:
-        more = f"; `hpcqrl resume {path}` goes on with it" if "checkpointed" in run.attributes else ""
-        raise ValueError(f"{path} is not complete: it has no trained parameters yet{more}")
-    return import_module(SYSTEMS[run.system]), config if env is None else replace(config, env=env), run.parameters

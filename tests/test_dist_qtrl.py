@@ -1,5 +1,6 @@
 """Dist-QTRL trains as the paper says, the same way every time, and on any number of ranks."""
 
+import built
 import numpy as np
 import pytest
 import torch
@@ -8,7 +9,8 @@ from launch import hpcqrl
 from hpcqrl.parallel.agents import Agents
 from hpcqrl.results.reader import read_run
 from hpcqrl.rl.optimisers import Adam, clip_norm
-from hpcqrl.systems.dist_qtrl import Agent, Config, train
+from hpcqrl.systems import dist_qtrl
+from hpcqrl.systems.dist_qtrl import Config, train
 
 SMALL = ("--hidden", "4", "--layers", "1", "--max-steps", "20")
 
@@ -45,8 +47,8 @@ def test_same_seed_and_ranks_same_bits(tmp_path, ranks):
 def test_ranks_are_agents_averaged_by_hand(tmp_path, ranks, model):
     run = trained(tmp_path / "run.h5", "--episodes", "60", "--model", model, *SMALL, ranks=ranks)
     config = Config(episodes=60, model=model, hidden=4, layers=1, max_steps=20)
-    agents = [Agent(config, rank) for rank in range(ranks)]
-    theta = agents[0].theta
+    agents = [built.agent(dist_qtrl, rank, **vars(config)) for rank in range(ranks)]
+    theta = agents[0].in_step.theta
     optimiser, moments = Adam(config.learning_rate), np.zeros((2, theta.size))
     returns = []
     for update in range(60):
@@ -63,25 +65,26 @@ def test_ranks_are_agents_averaged_by_hand(tmp_path, ranks, model):
 @pytest.mark.parametrize(("returns", "loss"), [("plain", "mean"), ("standardised", "sum")])
 def test_the_gradient_is_that_of_equation_2_through_the_generated_policy(returns, loss):
     config = Config(hidden=4, layers=1, returns=returns, loss=loss, seed=1)  # its first episode is rewarded
-    agent, twin = Agent(config, 0), Agent(config, 0)
-    gradient, reward_t = agent.gradient(agent.theta)
+    agent, twin = (built.agent(dist_qtrl, **vars(config)) for _ in range(2))
+    gradient, reward_t = agent.gradient(agent.in_step.theta)
 
-    generated, _ = twin.model.generate(twin.theta)
-    observations, actions, rewards = twin.episode(twin.policy.acting(generated))
+    generated, _ = twin.model.generator.generate(twin.in_step.theta)
+    observations, actions, rewards = twin.in_step.episode(twin.model.policy.acting(generated))
     assert np.array_equal(rewards, reward_t) and rewards[-1] > 0.0
     value = np.array([sum(0.99 ** (k - t) * rewards[k] for k in range(t, len(rewards))) for t in range(len(rewards))])
     if returns == "standardised":
         value = (value - value.mean()) / (value.std() + 1e-6)
 
     def of(theta):
-        parameters, _ = twin.model.generate(theta)
-        policy = torch.distributions.Categorical(logits=torch.tensor(twin.policy.logits(parameters, observations)))
+        parameters, _ = twin.model.generator.generate(theta)
+        logits = torch.tensor(twin.model.policy.logits(parameters, observations))
+        policy = torch.distributions.Categorical(logits=logits)
         steps = policy.log_prob(torch.tensor(actions)) * torch.tensor(value)
         return -((steps.mean() if loss == "mean" else steps.sum()) + 0.05 * policy.entropy().mean()).item()
 
     length = np.linalg.norm(gradient)
     step = 1e-3 * gradient / length  # not smaller: the circuit is float32
-    assert (of(twin.theta + step) - of(twin.theta - step)) / 2e-3 == pytest.approx(length, rel=1e-2)
+    assert (of(twin.in_step.theta + step) - of(twin.in_step.theta - step)) / 2e-3 == pytest.approx(length, rel=1e-2)
 
 
 def test_other_environments_and_devices(tmp_path):
@@ -100,7 +103,7 @@ class Silent:
     def __init__(self) -> None:
         self.returns: list[float] = []
 
-    def episode(self, number: int, episode_return: float, length: int, version: int, *extra: float) -> None:
+    def episode(self, number: int, episode_return: float, length: int, version: int, **extra: float) -> None:
         self.returns.append(episode_return)
 
 
@@ -110,5 +113,5 @@ def test_it_learns():
     notebook = {"returns": "standardised", "loss": "sum", "max_gradient_norm": 10.0}
     config = Config(env="CartPole-v1", model="classical", episodes=400, learning_rate=1e-2, seed=1, **notebook)
     journal = Silent()
-    train(Agent(config, 0), Agents(MPI.COMM_SELF), journal)
+    train(built.agent(dist_qtrl, **vars(config)), Agents(MPI.COMM_SELF), journal)
     assert np.mean(journal.returns[-50:]) > 2.0 * np.mean(journal.returns[:50])

@@ -1,10 +1,12 @@
 """Where an episode is cut off, the value of what would follow counts; where it ends by itself, nothing does."""
 
+import built
 import gymnasium
 import numpy as np
 import pytest
 
 from hpcqrl.parallel.pushes import Refusals
+from hpcqrl.rl.q_learning import q_gradient
 from hpcqrl.systems import qa3c, qdqn_dper
 
 VALUE, DISCOUNT, STEPS = 3.0, 0.9, 7
@@ -51,7 +53,7 @@ class Alone:
 
     def between_updates(self, *_) -> None: ...
 
-    def episode(self, *_) -> None: ...
+    def episode(self, *_, **extra) -> None: ...
 
 
 def valued(agent, output: str) -> np.ndarray:
@@ -61,16 +63,16 @@ def valued(agent, output: str) -> np.ndarray:
     return agent.model.layout.join(parts)
 
 
-def test_qa3cs_returns_go_on_beyond_a_segment_but_not_beyond_an_end():
-    agent = qa3c.Agent(qa3c.Config(model="classical", episodes=2, discount=DISCOUNT), 0)
+def test_qa3cs_returns_go_on_beyond_a_segment_but_not_beyond_an_end(monkeypatch):
+    agent = built.agent(qa3c, model="classical", episodes=2, discount=DISCOUNT)
     agent.env = Ends()
     alone, seen = Alone(valued(agent, "critic.last.bias")), []
 
-    def loss_gradient(theta, observation_t, action_t, return_t):
+    def gradients(logits_t, value_t, action_t, return_t):
         seen.append(return_t)
-        return np.zeros(theta.size), 0.0
+        return np.zeros_like(logits_t), np.zeros_like(value_t), 0.0
 
-    agent.model.loss_gradient = loss_gradient
+    monkeypatch.setattr(qa3c, "actor_critic_gradients", gradients)
     qa3c.learn(agent, alone, alone)
     five = [sum(DISCOUNT**k for k in range(n)) + DISCOUNT**n * VALUE for n in (5, 4, 3, 2, 1)]  # eq. of R, by hand
     expected = [five, [1 + 0.9 + 0.81 * VALUE, 1 + 0.9 * VALUE], five, [1.9, 1.0]]
@@ -79,7 +81,7 @@ def test_qa3cs_returns_go_on_beyond_a_segment_but_not_beyond_an_end():
 
 @pytest.mark.parametrize("loss", ["td", "matrix"])
 def test_qdqns_targets_know_an_end_from_a_cut(loss):
-    agent = qdqn_dper.Agent(qdqn_dper.Config(model="classical", episodes=2, discount=DISCOUNT, loss=loss), 0)
+    agent = built.agent(qdqn_dper, model="classical", episodes=2, discount=DISCOUNT, loss=loss)
     agent.env = Ends()
     theta = valued(agent, "last.bias")
     alone = Alone(theta)
@@ -93,6 +95,7 @@ def test_qdqns_targets_know_an_end_from_a_cut(loss):
     if loss == "td":  # every value is VALUE: the loss of one step says what its target was
         for place in range(agent.replay.stored):
             batch = type(memory)(*(part[place : place + 1] for part in memory))
-            _, losses = agent.loss_gradient(theta, theta, batch, np.ones(1))
+            values, _ = agent.model.outputs_vjp(theta, batch.observation[batch.taken])
+            _, losses = q_gradient(values, values, batch, np.ones(1), DISCOUNT, loss)
             targets = 1.0 + DISCOUNT * VALUE * ~batch.terminated[batch.taken]
             assert losses[0] == pytest.approx(np.mean((targets - VALUE) ** 2))

@@ -18,7 +18,7 @@ from hpcqrl.quantum.devices import make_device
 
 
 def test_humanoids_sizes_are_those_of_table_1():
-    actor = HybridActor(376, 17)
+    actor = HybridActor(376, 17, efficient_su2())
     assert actor.n_angles == 220 and actor.circuit.qubits == 10
     weights = {name: shape for name, shape in actor.layout.shapes.items() if name.endswith("weight")}
     assert weights == {
@@ -51,7 +51,7 @@ def test_the_circuit_is_pennylanes_and_needs_no_weights():
 
 @pytest.mark.parametrize("shots", [1, 3, 4])
 def test_measured_bits_are_the_more_frequent_ones(shots):
-    actor = HybridActor(2, 1, qubits=3, layers=2, shots=shots)
+    actor = HybridActor(2, 1, efficient_su2(3, 2), shots=shots)
     angles = np.random.default_rng(3).uniform(-3, 3, (1, actor.n_angles))
     marginals = 0.5 - 0.5 * reference(actor.circuit, True, angles, np.zeros(0), np.ones((1, 3)))[0]
     exact = actor.exact_bits(angles)
@@ -88,9 +88,9 @@ def test_the_qtdnns_slopes_are_the_circuits():
 
 @pytest.mark.parametrize("block", ["pqc", "fc", "rbg", "zeros"])
 def test_acting_is_the_trained_network_with_the_block_inside(block):
-    actor = HybridActor(3, 2, block, qubits=3, layers=1, links=2, hidden=8)
+    actor = HybridActor(3, 2, efficient_su2(3, 1), block, links=2, hidden=8)
     networks = Networks(actor, Critic(3, 2, 8), 16)
-    theta = networks.initial(np.random.default_rng(0))[networks.place["actor"]]
+    theta = networks.actor_part(networks.initial(np.random.default_rng(0)))
     observation = np.random.default_rng(1).normal(size=3).astype(np.float32)
     action, angles, bits = actor.acting(theta)(observation)
     part = actor.layout.split(torch.from_numpy(theta))

@@ -3,6 +3,7 @@
 import copy
 import os
 
+import built
 import gymnasium
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from torch import nn
 from hpcqrl.parallel.agents import Agents
 from hpcqrl.results.reader import read_run
 from hpcqrl.rl.transitions import Transitions
-from hpcqrl.systems.hdqnn_td3 import Agent, Config, train
+from hpcqrl.systems import hdqnn_td3
+from hpcqrl.systems.hdqnn_td3 import Agent, train
 
 SIZES = {"qubits": 3, "layers": 1, "links": 2, "hidden": 8, "qtdnn_hidden": 16, "batch": 16, "random_steps": 20}
 SMALL = [text for name, value in SIZES.items() for text in (f"--{name.replace('_', '-')}", str(value))]
@@ -82,7 +84,7 @@ class Reference:
                     getattr(layer, kind).data = start[f"{network}.{name}.{kind}"].clone()
             return layers
 
-        start = agent.model.layout.split(agent.theta.clone())
+        start = agent.model.layout.split(agent.trained.theta.clone())
         n = agent.model.actor.n_angles
         actor = [("pre.0", 2, 8), ("pre.1", 8, n + 2), ("post.0", 5, 8), ("post.1", 8, 1)]
         if agent.config.block == "fc":
@@ -150,26 +152,27 @@ class Reference:
 
 @pytest.mark.parametrize(("block", "surrogate"), [("pqc", "sampled"), ("pqc", "expected"), ("fc", "sampled")])
 def test_the_update_is_td3s_in_torch_optim(block, surrogate):
-    agent = Agent(Config(env="Reach-v0", block=block, surrogate=surrogate, **SIZES), 0)
+    agent = built.agent(hdqnn_td3, env="Reach-v0", block=block, surrogate=surrogate, **SIZES)
+    explorer, trained = agent.explorer, agent.trained
     observation, _ = agent.env.reset()
     for step in range(60):
         action, angles, bits = agent.explore(observation, step)
         later, reward, terminated, truncated, _ = agent.env.step(action)
-        agent.replay.add(observation, action, float(reward), later, float(terminated), angles, bits)
+        explorer.replay.add(observation, action, float(reward), later, float(terminated), angles, bits)
         observation = agent.env.reset()[0] if terminated or truncated else later
-    assert 0 < agent.replay.parts["terminated_t"][:60].sum() < 10
-    expected, before = Reference(agent), agent.theta.clone()
+    assert 0 < explorer.replay.parts["terminated_t"][:60].sum() < 10
+    expected, before = Reference(agent), trained.theta.clone()
     for update in range(1, 11):
-        random = copy.deepcopy(agent.random)
-        batch = [torch.from_numpy(part) for part in agent.replay.sample(16, random).values()]
+        random = copy.deepcopy(explorer.random)
+        batch = [torch.from_numpy(part) for part in explorer.replay.sample(16, random).values()]
         expected.update(update, batch, torch.from_numpy(random.standard_normal((16, 1), np.float32)))
         agent.update(update, Agents(MPI.COMM_SELF))
-        theta = expected.flat(expected.networks, agent.model.layout, agent.theta)
-        assert torch.allclose(agent.theta, theta, rtol=0, atol=2e-6), update
-        target = expected.flat(expected.targets, agent.model.layout, agent.target)
-        assert torch.allclose(agent.target, target, rtol=0, atol=2e-6), update
-    assert (agent.theta - before).abs().max() > 2e-3
-    assert agent.adam_steps.tolist() == ([5, 10, 10, 5] if block == "pqc" else [10, 10, 5])
+        theta = expected.flat(expected.networks, agent.model.layout, trained.theta)
+        assert torch.allclose(trained.theta, theta, rtol=0, atol=2e-6), update
+        target = expected.flat(expected.targets, agent.model.layout, trained.target)
+        assert torch.allclose(trained.target, target, rtol=0, atol=2e-6), update
+    assert (trained.theta - before).abs().max() > 2e-3
+    assert trained.adam_steps.tolist() == ([5, 10, 10, 5] if block == "pqc" else [10, 10, 5])
 
 
 def same(first, second) -> None:
@@ -199,27 +202,27 @@ def test_same_seed_and_ranks_same_bits(tmp_path, ranks):
 @pytest.mark.parametrize("ranks", [2])
 def test_ranks_are_agents_averaged_by_hand(tmp_path, ranks):
     run = trained(tmp_path / "run.h5", "--steps", "60", ranks=ranks)
-    agents = [Agent(Config(env="Reach-v0", steps=60, **SIZES), rank) for rank in range(ranks)]
-    seen = [agent.episode.observation for agent in agents]
+    agents = [built.agent(hdqnn_td3, rank, env="Reach-v0", steps=60, **SIZES) for rank in range(ranks)]
+    seen = [agent.explorer.episode.observation for agent in agents]
     for step in range(60):
         for k, agent in enumerate(agents):
             action, angles, bits = agent.explore(seen[k], step)
             later, reward, terminated, truncated, _ = agent.env.step(action)
-            agent.replay.add(seen[k], action, float(reward), later, float(terminated), angles, bits)
+            agent.explorer.replay.add(seen[k], action, float(reward), later, float(terminated), angles, bits)
             seen[k] = later
             ended = terminated or truncated
         if step >= 20:
             due = agents[0].due(step - 19)
             for agent in agents:
                 agent.gradients(due)
-            mean = sum(agent.gradient.clone() for agent in agents) / ranks
+            mean = sum(agent.trained.gradient.clone() for agent in agents) / ranks
             for agent in agents:
-                agent.gradient.copy_(mean)
+                agent.trained.gradient.copy_(mean)
                 agent.step(due)
         if ended:  # in step on all
             seen = [agent.env.reset()[0] for agent in agents]
     ours = agents[0].model.layout.join({name: value for name, value in run.parameters.items()})
-    assert np.allclose(ours, agents[0].theta.numpy(), rtol=0, atol=1e-5)
+    assert np.allclose(ours, agents[0].trained.theta.detach().numpy(), rtol=0, atol=1e-5)
     assert np.abs(ours - agents[0].model.initial(np.random.default_rng(0))).max() > 1e-3
 
 
@@ -229,7 +232,7 @@ class Silent:
     def __init__(self) -> None:
         self.means: list[float] = []
 
-    def episode(self, *_: float) -> None: ...
+    def episode(self, *_: float, **extra: float) -> None: ...
 
     def tick(self) -> None: ...
 
@@ -241,7 +244,7 @@ def test_it_learns():
     sizes = SIZES | {"hidden": 32, "qtdnn_hidden": 64, "batch": 64, "random_steps": 200}
     learning = {"steps": 1600, "learning_rate": 3e-3, "discount": 0.1, "test_every": 400, "test_episodes": 40}
     journal = Silent()
-    train(Agent(Config(env="Reach-v0", **learning, **sizes), 0), Agents(MPI.COMM_SELF), journal)
+    train(built.agent(hdqnn_td3, env="Reach-v0", **learning, **sizes), Agents(MPI.COMM_SELF), journal)
     constant = -6 * 1 / 3  # the best that an action can do that knows nothing: 0, where the best is uniform in -1..1
     assert journal.means[-1] > 0.25 * constant, journal.means
 

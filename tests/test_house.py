@@ -4,22 +4,34 @@ import ast
 
 from launch import ROOT
 
-ALLOWED = {
-    "checks": set(),
-    "rl": set(),
+ROOMS = {
+    "rl": {"configuration"},
     "quantum": set(),
-    "envs": {"randomness"},
+    "envs": {"randomness", "states"},
     "parallel": set(),
     "results": set(),
-    "models": {"quantum"},
-    "randomness": set(),
-    "interruption": set(),
-    "progress": set(),
-    "evaluation": set(),
-    "journal": {"parallel", "results", "progress", "interruption"},
-    "trained": {"evaluation", "results", "systems", "models"},
-    "systems": {"checks", "randomness", "rl", "quantum", "envs", "parallel", "models", "journal"},
+    "models": {"quantum", "configuration", "brought"},
 }
+BESIDE = {  # modules that belong to no room
+    "configuration": set(),
+    "interruption": set(),
+    "evaluation": set(),
+    "states": set(),
+    "randomness": {"states"},
+    "brought": {"quantum"},
+    "progress": {"results"},
+    "journal": {"parallel", "results", "progress", "interruption"},
+    "learner": {"randomness", "states", "parallel", "journal"},
+    "in_step": {"randomness", "states", "parallel", "rl"},
+    "explorer": {"randomness", "states", "parallel", "rl", "envs", "evaluation", "journal"},
+    "recorded": {"configuration", "systems", "quantum"},
+    "resumption": {"parallel", "recorded", "results", "states", "systems"},
+    "provenance": {"parallel", "recorded", "results"},
+    "description": {"recorded", "quantum"},
+    "trained": {"evaluation", "models", "randomness", "recorded", "results", "systems"},
+}
+OF_SYSTEMS = {"configuration", "brought", "states", "randomness", "learner", "in_step", "explorer", "journal"}
+ALLOWED = ROOMS | BESIDE | {"systems": set(ROOMS) | OF_SYSTEMS}
 ONLY_IN = {"mpi4py": "parallel", "h5py": "results", "pennylane": "quantum", "numba": "quantum"}
 
 
@@ -42,8 +54,21 @@ def test_rooms_import_only_what_they_may():
                 continue
             other = name.split(".")[1]
             assert other == room or other in ALLOWED[room], f"{path} imports {name}"
-            same_system = room != "systems" or other != "systems"
-            assert same_system, f"{path} imports {name}: a system stands alone"
+            alone = room != "systems" or other != "systems" or "contract" in (parts[1], name.split(".")[-1])
+            alone = alone or parts[1] == "__init__" or name == "hpcqrl.systems"
+            assert alone, f"{path} imports {name}: a system stands alone, and knows the contract"
+
+
+def test_what_a_user_brings_is_imported_in_one_place():
+    for path in (ROOT / "hpcqrl").rglob("*.py"):
+        assert path.name == "brought.py" or "import_module" not in path.read_text(), path
+
+
+def test_each_system_can_be_read_beside_its_paper():
+    longest = {"qa3c": 200, "qdqn_dper": 200, "dist_qtrl": 250, "hdqnn_td3": 250}
+    for name, lines in longest.items():
+        assert len((ROOT / f"hpcqrl/systems/{name}.py").read_text().splitlines()) < lines, name
+    assert len((ROOT / "hpcqrl/run.py").read_text().splitlines()) < 170
 
 
 def test_tools_but_the_benches_know_results_alone():

@@ -1,5 +1,6 @@
 """QA3C has the paper's sizes and gradients, counts its episodes once, and loses no update on any number of ranks."""
 
+import built
 import numpy as np
 import pennylane as qml
 import pytest
@@ -7,14 +8,16 @@ import torch
 from launch import hpcqrl
 
 from hpcqrl.results.reader import read_run
-from hpcqrl.systems.qa3c import ActorCritic, Agent, Config
+from hpcqrl.rl.losses import actor_critic_gradients
+from hpcqrl.systems import qa3c
+from hpcqrl.systems.qa3c import Config
 
 TABLE_1 = {"Acrobot-v1": (244, 292), "CartPole-v1": (203, 251), "MiniGrid-SimpleCrossingS9N1-v0": (2527, 2575)}
 
 
 @pytest.mark.parametrize("env", TABLE_1)
 def test_table_1s_parameter_counts(env):
-    sizes = tuple(Agent(Config(env=env, model=model), 0).model.size for model in ("quantum", "classical"))
+    sizes = tuple(built.model(qa3c, env=env, model=model).size for model in ("quantum", "classical"))
     assert sizes == TABLE_1[env]
 
 
@@ -54,10 +57,12 @@ def written_out(config: Config, part: dict[str, torch.Tensor], who: str, x: torc
 def test_the_gradient_is_that_of_algorithm_1(options):
     config = Config(qubits=4, **options)
     random = np.random.default_rng(0)
-    model = ActorCritic(config, 3, 2, seed=0)
+    model = built.model(qa3c, qubits=4, **options)
     theta = model.initial(random) + 0.3 * random.standard_normal(model.size)
-    observation_t, action_t, return_t = random.normal(size=(5, 3)), np.array([0, 1, 1, 0, 1]), random.normal(size=5)
-    ours, squared_error = model.loss_gradient(theta, observation_t, action_t, return_t)
+    observation_t, action_t, return_t = random.normal(size=(5, 4)), np.array([0, 1, 1, 0, 1]), random.normal(size=5)
+    logits_t, value_t, pullback = model.outputs_vjp(theta, observation_t)
+    *gradients_t, squared_error = actor_critic_gradients(logits_t, value_t, action_t, return_t)
+    ours = pullback(*gradients_t)
 
     part = {name: torch.tensor(value, requires_grad=True) for name, value in model.layout.split(theta).items()}
     value_t = written_out(config, part, "critic", torch.tensor(observation_t))[:, 0]
@@ -68,7 +73,7 @@ def test_the_gradient_is_that_of_algorithm_1(options):
     theirs = np.concatenate([tensor.grad.numpy().reshape(-1) for tensor in part.values()])
     assert np.allclose(ours, theirs, atol=2e-6)
     assert squared_error == pytest.approx((td_t**2).mean().item(), abs=1e-5)
-    logits = model.actor.acting(theta[: model.actor.size])(observation_t[0].astype(np.float32))
+    logits = model.acting(theta)(observation_t[0].astype(np.float32))
     assert np.allclose(logits, logits_t[0].detach().numpy(), atol=2e-6)
 
 

@@ -1,5 +1,6 @@
 """QDQN-DPER has the paper's gradient, replay and schedules, and counts its episodes once on any number of ranks."""
 
+import built
 import numpy as np
 import pytest
 import torch
@@ -7,15 +8,17 @@ from launch import hpcqrl
 from test_qa3c import written_out
 
 from hpcqrl.results.reader import read_run
+from hpcqrl.rl.q_learning import q_gradient
 from hpcqrl.rl.replay import PrioritizedReplay
-from hpcqrl.systems.qdqn_dper import Agent, Config
+from hpcqrl.systems import qdqn_dper
+from hpcqrl.systems.qdqn_dper import Agent
 
 
 def test_the_circuit_has_the_papers_48_parameters():
-    layout = Agent(Config(), 0).model.layout
+    layout = built.model(qdqn_dper).layout
     assert layout.shapes["circuit"] == (2, 8, 3)
     assert layout.size == (4 + 1) * 8 + 48 + (8 + 1) * 2
-    assert Agent(Config(model="classical"), 0).model.size == (4 + 1) * 8 + (8 + 1) * 8 + (8 + 1) * 2
+    assert built.model(qdqn_dper, model="classical").size == (4 + 1) * 8 + (8 + 1) * 8 + (8 + 1) * 2
 
 
 def filled(agent: Agent, lengths: list[int]) -> None:
@@ -30,18 +33,20 @@ def filled(agent: Agent, lengths: list[int]) -> None:
 @pytest.mark.parametrize("loss", ["matrix", "td"])
 @pytest.mark.parametrize("model", ["quantum", "classical"])
 def test_the_gradient_is_that_of_the_paper(loss, model):
-    config = Config(qubits=4, loss=loss, model=model)
-    agent = Agent(config, 0)
+    agent = built.agent(qdqn_dper, qubits=4, loss=loss, model=model)
     filled(agent, [5, 3, 1, 5, 2, 4])
     random = np.random.default_rng(0)
     theta, target_theta = (agent.theta + 0.3 * random.standard_normal(agent.theta.size) for _ in range(2))
     _, batch, _ = agent.replay.sample(4, random)
     weights = np.array([1.0, 0.5, 0.25, 0.8])
-    ours, our_losses = agent.loss_gradient(theta, target_theta, batch, weights)
+    value_t, pullback = agent.model.outputs_vjp(theta, batch.observation[batch.taken])
+    value_tp1, _ = agent.model.outputs_vjp(target_theta, batch.observation_tp1[batch.taken])
+    gradient_t, our_losses = q_gradient(value_t, value_tp1, batch, weights, 0.9, loss)
+    ours = pullback(gradient_t)
 
     def q_values(part, observations):
         named = {f"q.{name}": value for name, value in part.items()}
-        return written_out(config, named, "q", torch.tensor(np.asarray(observations, np.float64)))
+        return written_out(agent.config, named, "q", torch.tensor(np.asarray(observations, np.float64)))
 
     part = {name: torch.tensor(v, requires_grad=True) for name, v in agent.model.layout.split(theta).items()}
     fixed = {name: torch.tensor(v) for name, v in agent.model.layout.split(target_theta).items()}

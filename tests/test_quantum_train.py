@@ -9,12 +9,13 @@ import torch
 
 from hpcqrl.models.policy import Policy
 from hpcqrl.models.quantum_train import QuantumTrainGenerator
+from hpcqrl.quantum.circuits import quantum_train
 
 
 @pytest.mark.parametrize(("layers", "size"), [(3, 1749), (7, 2061), (13, 2529)])
 def test_table_1s_parameter_counts(layers, size):
     policy = Policy(147, 32, 3)
-    generator = QuantumTrainGenerator(policy.size, layers)
+    generator = QuantumTrainGenerator(policy.size, quantum_train(13, layers))
     assert (policy.size, generator.size, generator.qubits) == (4835, size, 13)
     assert generator.initial(np.random.default_rng(0)).shape == (size,)
 
@@ -47,7 +48,7 @@ def written_out(generator: QuantumTrainGenerator, theta: torch.Tensor) -> torch.
 
 @pytest.mark.parametrize("device", ["native", "lightning.qubit"])
 def test_generation_and_its_gradient_are_the_papers_formulas(device):
-    generator = QuantumTrainGenerator(50, 2, qpu=device)
+    generator = QuantumTrainGenerator(50, quantum_train(6, 2), qpu=device)
     start = generator.initial(np.random.default_rng(1))
     cotangent = np.linspace(-1, 1, 50)
     generated, pullback = generator.generate(start)
@@ -60,7 +61,7 @@ def test_generation_and_its_gradient_are_the_papers_formulas(device):
 
 @pytest.mark.parametrize("layers", [3, 13])
 def test_starting_values(layers):
-    generator = QuantumTrainGenerator(4835, layers, spread=0.07)
+    generator = QuantumTrainGenerator(4835, quantum_train(13, layers), spread=0.07)
     theta = generator.initial(np.random.default_rng(2))
     assert np.isclose(written_out(generator, torch.tensor(theta)).std(correction=0), 0.07, rtol=1e-4)
     part = generator.layout.split(theta)

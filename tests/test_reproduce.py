@@ -76,10 +76,11 @@ def test_options_and_sizes_are_what_hpcqrl_takes_and_says(name):
     paper = paper_of(name)
     sizes = {row[0]: row[2] for part in paper.parts if isinstance(part, Scores) for row in part.rows}
     code = (
-        "import dataclasses, importlib, sys, tyro\n"
-        f"system = importlib.import_module('hpcqrl.systems.{name.replace('-', '_')}')\n"
+        "import sys, tyro\n"
+        f"from hpcqrl.systems import {name.replace('-', '_')} as system\n"
         "for options in map(str.split, sys.argv[1:]):\n"
-        "    print(system.Agent(tyro.cli(system.Config, args=options), 0).model.size)\n"
+        "    config = tyro.cli(system.Config, args=options)\n"
+        "    print(system.model(config, system.environment(config), system.circuit(config)).size)\n"
     )
     options = [" ".join(experiment.options) for experiment in paper.experiments]
     done = run(sys.executable, "-c", code, *options)

@@ -9,6 +9,7 @@ import subprocess
 import time
 from contextlib import suppress
 
+import built
 import h5py
 import numpy as np
 import pytest
@@ -138,12 +139,11 @@ def test_time_goes_on_where_the_checkpoint_was_on_all_ranks(tmp_path):
 
 
 def test_an_agent_that_joins_draws_other_numbers_than_one_of_its_rank_that_left():
-    config = qa3c.Config()
-    first, joined, later = (qa3c.Agent(config, 3) for _ in range(3))
+    first, joined, later = (built.agent(qa3c, 3) for _ in range(3))
     for agent, version in ((joined, 5), (later, 6)):
         agent.restore({"theta": agent.theta, "version": np.array(version)}, {})
     observations = [agent.env.reset()[0].tolist() for agent in (first, joined, later)]
-    draws = [agent.random.random() for agent in (first, joined, later)]
+    draws = [agent.learner.random.random() for agent in (first, joined, later)]
     assert len(set(draws)) == 3 and len({tuple(observation) for observation in observations}) == 3
 
 

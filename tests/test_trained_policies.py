@@ -15,11 +15,12 @@ from random_circuits import circuits, inputs, reference
 from test_hdqnn_td3 import PATH, REACH, SMALL
 
 from hpcqrl.evaluation import bootstrap_interval
+from hpcqrl.models.trained_vector import TrainedVector
 from hpcqrl.quantum.circuits import efficient_su2, quantum_train
 from hpcqrl.quantum.torch_circuit import torch_expval, torch_probs, torch_sample
 from hpcqrl.results.reader import read_run
 from hpcqrl.systems import dist_qtrl, hdqnn_td3, qa3c, qdqn_dper
-from hpcqrl.trained import trained
+from hpcqrl.trained import load
 
 RUNS = {
     "dist-qtrl": ("--episodes", "5", "--env", "CartPole-v1", "--hidden", "4", "--layers", "1"),
@@ -42,7 +43,8 @@ def files(tmp_path_factory):
 def parts(path):
     found = read_run(path)
     module = MODULES[found.system]
-    return module, module.Config(**found.config), found.parameters
+    config = module.Config(**found.config)
+    return module, config, module.model(config, module.environment(config), module.circuit(config)), found.parameters
 
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
@@ -51,7 +53,7 @@ def test_circuits_in_torch_are_pennylanes(circuit):
     angles, weights = inputs(circuit, seed=1)
     tensors = torch.tensor(angles, dtype=torch.float32), torch.tensor(weights, dtype=torch.float32)
     for expval, ours in ((False, torch_probs(circuit)), (True, torch_expval(circuit))):
-        width = circuit.qubits if expval else 1 << circuit.qubits
+        width = len(circuit.measured) if expval else 1 << circuit.qubits
         expected, _, _ = reference(circuit, expval, angles, weights, np.ones((2, width)))
         assert np.allclose(ours(*tensors), expected, atol=2e-5)
 
@@ -88,13 +90,13 @@ def test_evaluate_plays_what_was_trained(files, tmp_path, system):
 
 @pytest.mark.parametrize("system", ["dist-qtrl", "qa3c"])
 def test_actions_are_the_likeliest_or_drawn_with_the_policys_probabilities(files, system):
-    module, config, parameters = parts(files / f"{system}.h5")
+    module, config, model, parameters = parts(files / f"{system}.h5")
     observation = np.array([0.1, -0.2, 0.03, 0.4], np.float32)
-    exported, _ = module.exported(config, parameters, False)
+    exported, _ = module.exported(config, model, parameters, False)
     with torch.no_grad():
         probabilities = torch.softmax(exported(torch.tensor(observation)[None])[0], 0).numpy()
-    assert module.policy(config, parameters)(observation) == probabilities.argmax()
-    draw = module.policy(config, parameters, np.random.default_rng(0))
+    assert module.policy(config, model, parameters)(observation) == probabilities.argmax()
+    draw = module.policy(config, model, parameters, np.random.default_rng(0))
     drawn = np.bincount([draw(observation) for _ in range(4000)], minlength=2) / 4000
     assert (np.abs(drawn - probabilities) < 5 * np.sqrt(probabilities * (1 - probabilities) / 4000)).all()
     sampled, greedy = (hpcqrl("evaluate", str(files / f"{system}.h5"), *o) for o in (("--sample",), ()))
@@ -126,7 +128,7 @@ def test_the_interval_is_that_of_the_mean():
 @pytest.mark.parametrize("system", RUNS)
 def test_an_exported_policy_acts_alike_without_this_package(files, tmp_path, system):
     out, inputs_file = tmp_path / "policy.pt2", tmp_path / "observations.npy"
-    module, config, parameters = parts(files / f"{system}.h5")
+    module, config, model, parameters = parts(files / f"{system}.h5")
     command = ("-m", "hpcqrl", "export", str(files / f"{system}.h5"), "--out", str(out), "--env", config.env)
     done = run(sys.executable, *command, PYTHONPATH=PATH)
     assert done.returncode == 0, done.stderr
@@ -144,33 +146,31 @@ def test_an_exported_policy_acts_alike_without_this_package(files, tmp_path, sys
     outputs = np.array(eval(outputs))  # noqa: S307
     assert ours == "False" and len(outputs) == 7
     if system == "hdqnn-td3":
-        agent = module.Agent(config, 0)
-        split = agent.model.split(torch.from_numpy(agent.model.layout.join(parameters)))
-        expected = agent.model.actions(split["actor"], split, torch.from_numpy(observations)).numpy()
+        split = TrainedVector(model.layouts, model.layout.join(parameters), "cpu").part
+        expected = model.actions(split["actor"], split, torch.from_numpy(observations)).detach().numpy()
         expected = -2.0 + 1.5 * (expected + 1.0)  # to the environment's own range
         assert np.allclose(outputs, expected, atol=1e-5)
     else:
-        policy = module.policy(config, parameters)
+        policy = module.policy(config, model, parameters)
         assert outputs.argmax(axis=1).tolist() == [policy(row) for row in observations]
 
 
 @pytest.mark.parametrize("circuit", [True, False])
 def test_hdqnns_circuit_or_bits_drawn_from_its_qtdnn_can_be_exported(files, circuit):
-    module, config, parameters = parts(files / "hdqnn-td3.h5")
-    config = replace(config, surrogate="sampled")
-    policy, inputs_size = module.exported(config, parameters, circuit)
+    module, config, model, parameters = parts(files / "hdqnn-td3.h5")
+    model.sampled = True
+    policy, inputs_size = module.exported(config, model, parameters, circuit)
     assert inputs_size == 2
     torch.manual_seed(0)
     observation = np.array([0.3, -0.4], np.float32)
     observations = torch.from_numpy(np.repeat(observation[None], 4000, axis=0))
     drawn = policy(observations).numpy()[:, 0]
     if circuit:
-        ours = module.policy(config, parameters)
+        ours = module.policy(config, model, parameters)
         played = np.array([ours(observation)[0] for _ in range(4000)])
     else:
-        model = module.Agent(config, 0).model
-        split = model.split(torch.from_numpy(model.layout.join(parameters)))
-        played = model.actions(split["actor"], split, observations).numpy()[:, 0]
+        split = TrainedVector(model.layouts, model.layout.join(parameters), "cpu").part
+        played = model.actions(split["actor"], split, observations).detach().numpy()[:, 0]
     played = -2.0 + 1.5 * (played + 1.0)
     values = np.unique(np.round(np.concatenate([drawn, played]), 4))
     assert 2 <= len(values) <= 2**3, "an action for each string of bits"
@@ -180,9 +180,9 @@ def test_hdqnns_circuit_or_bits_drawn_from_its_qtdnn_can_be_exported(files, circ
 
 
 def test_a_block_without_circuit_cannot_be_exported_with_one(files):
-    module, config, parameters = parts(files / "hdqnn-td3.h5")
+    module, config, model, parameters = parts(files / "hdqnn-td3.h5")
     with pytest.raises(ValueError, match="the block fc has no circuit"):
-        module.exported(replace(config, block="fc"), parameters, circuit=True)
+        module.exported(replace(config, block="fc"), model, parameters, circuit=True)
 
 
 def test_actions_are_not_drawn_with_the_environments_own_numbers(tmp_path):
@@ -211,7 +211,7 @@ def test_files_that_hold_no_policy(files, tmp_path):
         (unfinished, "is not complete"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=rf"{path.name}.*{reason}"):
-            trained(path, None)
+            load(path).policy()
     out = ("--out", str(tmp_path / "policy.pt2"))
     policies = str(files / "qa3c.h5")
     for command, reason in (

@@ -18,7 +18,7 @@ from rich.table import Table
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hpcqrl.parallel.agents import Agents
-from hpcqrl.systems.hdqnn_td3 import Agent, Config
+from hpcqrl.systems.hdqnn_td3 import Agent, Config, circuit
 
 Shape = tuple[int, ...]
 
@@ -47,7 +47,8 @@ def main(env: str = "Humanoid-v4", steps: int = 600) -> None:
         return result
 
     agents = Agents(MPI.COMM_SELF)
-    agent = Agent(Config(env=env, steps=steps + 300, random_steps=300), 0)
+    config = Config(env=env, steps=steps + 300, random_steps=300)
+    agent = Agent(config, 0, circuit(config))
     measured = agent.model.actor.measured
     agent.model.actor.measured = lambda angles: timed("of it the circuit", measured, angles)  # type: ignore[method-assign]
     observation, _ = agent.env.reset()
@@ -55,7 +56,7 @@ def main(env: str = "Humanoid-v4", steps: int = 600) -> None:
     for step in range(300 + steps):
         action, angles, bits = timed("act", agent.explore, observation, step)
         later, reward, terminated, truncated, _ = timed("environment", agent.env.step, action)
-        agent.replay.add(observation, action, float(reward), later, float(terminated), angles, bits)
+        agent.explorer.replay.add(observation, action, float(reward), later, float(terminated), angles, bits)
         observation = agent.env.reset()[0] if terminated or truncated else later
         update = step - 299
         if update in (1, 2):  # one without and one with the actor

@@ -9,8 +9,6 @@ import numpy as np
 
 from hpcqrl.results.reader import Run, read_run
 
-SYNCHRONOUS = ("dist-qtrl",)  # these count episodes of each agent, as their papers do; the others count all
-
 
 def say(tool: str, text: str) -> None:
     """A line on stderr that begins with the tool's name."""
@@ -67,7 +65,7 @@ def read_runs(
 
 def _copies(run: Run, other: Run, timed: bool) -> bool:
     """Whether they are one run; synchronous agents have the same episodes whenever a seed is run again."""
-    again = run.system in SYNCHRONOUS and not timed
+    again = run.synchronous and not timed
     columns = ["agent", "return", "length"] if again else list(run.episodes.dtype.names or ())
     return (
         (run.system, fields(run), len(run.episodes)) == (other.system, fields(other), len(other.episodes))
@@ -106,17 +104,15 @@ def seconds(run: Run) -> float:
 
 def per_agent(run: Run) -> int:
     """Episodes of all agents in one as the system counts them."""
-    return run.agents if run.system in SYNCHRONOUS else 1
+    return run.agents if run.counts_each_agent else 1
 
 
 def how_counted(runs: Sequence[Run]) -> str:
     """What a number of episodes counts in these runs."""
-    each = [run.system in SYNCHRONOUS for run in runs]
-    if all(each):
+    each = sorted({run.system for run in runs if run.counts_each_agent})
+    if all(run.counts_each_agent for run in runs):
         return "episodes of each agent"
-    return (
-        f"episodes of all agents ({', '.join(SYNCHRONOUS)}: of each agent)" if any(each) else "episodes of all agents"
-    )
+    return f"episodes of all agents ({', '.join(each)}: of each agent)" if each else "episodes of all agents"
 
 
 def by_seed(runs: Iterable[Run], apart_from: Sequence[str] = ()) -> list[list[Run]]:

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import tyro
 from colours import colours_of
-from reading import SYNCHRONOUS, by_seed, label, read_runs, say
+from reading import by_seed, label, read_runs, say
 from scaling_figure import draw_series, draw_strong, finish, panels_of_a_figure
 from scaling_points import Point, medians, point
 from table import markdown, write
@@ -53,9 +53,10 @@ def run(
         for number in agents:
             path = out / f"{system}-{kind}-{latency:g}ms-{number}{f'-again{repeat}' if repeat > 1 else ''}.h5"
             each = episodes if kind == "weak" else max(1, episodes * max(agents) // number)
-            wanted = each if system in SYNCHRONOUS else each * number
+            synchronous = system == "dist-qtrl"
+            wanted = each if synchronous else each * number
             qpu = ("--qpu-latency", str(latency), "--qpu-jitter", str(qpu_jitter))
-            root = () if system in SYNCHRONOUS else ("--root", "act")
+            root = () if synchronous else ("--root", "act")
             command = ["train", system, "--episodes", str(wanted), *qpu, *root, *STILL, *shlex.split(options)]
             load = os.getloadavg()[0]
             kept = path.with_suffix(".command")
@@ -160,7 +161,7 @@ def _points(paths: Sequence[Path]) -> list[Point]:
 
 
 def _fit(name: str, points: Sequence[Point], cores: float) -> Model | None:
-    synchronous, fewest = points[0].run.system in SYNCHRONOUS, min(points, key=lambda p: p.agents)
+    synchronous, fewest = points[0].run.synchronous, min(points, key=lambda p: p.agents)
     jitter = float(fewest.run.config.get("qpu_jitter", 0.0))
     push = None if synchronous else fewest.push[0] * fewest.updates / fewest.steps  # nobody else has the mutex
     rates = [p.steps for p in points]

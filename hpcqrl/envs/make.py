@@ -33,6 +33,12 @@ def make_continuous(name: str, render_mode: str | None = None) -> gymnasium.Env:
     return StretchedActions(FlatObservations(env))
 
 
+def sizes(env: gymnasium.Env) -> tuple[int, int]:
+    """How many numbers an observation of an environment from here has, and how many actions, or numbers in one."""
+    (observation,), actions = env.observation_space.shape or (0,), env.action_space
+    return int(observation), int(actions.n) if isinstance(actions, spaces.Discrete) else int(actions.shape[0])  # type: ignore[index]
+
+
 def _registered(name: str, render_mode: str | None) -> gymnasium.Env:
     if name.startswith(("MiniGrid-", "BabyAI-")):
         import minigrid as _  # noqa: F401  (registers its environments)
@@ -60,12 +66,15 @@ class FlatObservations(gymnasium.ObservationWrapper):
         if not isinstance(box, spaces.Box):
             raise ValueError(f"{env.spec and env.spec.id} has observations {space}, but this system needs a Box")
         self.observation_space = spaces.Box(-np.inf, np.inf, (int(np.prod(box.shape)),), np.float32)
+        self._size = int(np.prod(box.shape))
         self._zeros = None if box.dtype.kind in "biu" else np.zeros(self.observation_space.shape, np.float32)
 
     def observation(self, observation: Any) -> np.ndarray:
         if self._image:
             observation = observation["image"]
         flat = np.array(observation, np.float32).reshape(-1)  # a copy: an environment may write into its own again
+        if flat.size != self._size:
+            raise ValueError(f"the environment gave an observation of {flat.size} numbers; its space has {self._size}")
         if self._zeros is not None and not self._zeros.dot(flat) == 0.0:  # 0 * NaN and 0 * inf are NaN
             raise ValueError(f"the environment gave an observation that is not finite: {flat}")
         return flat

@@ -4,7 +4,8 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcqrl.randomness import State, random_states, set_random_states
+from hpcqrl.randomness import random_states, set_random_states
+from hpcqrl.states import State
 
 Floats = NDArray[np.floating]
 

@@ -42,6 +42,7 @@ class DressedVqc:
         self.tanh, self.squared = tanh, circuit.n_angles > hidden
         plain = qpu == NATIVE and shots is None and latency == 0.0
         self.compiled = DressedCircuit(self.circuit, inputs, outputs, tanh) if plain else None  # all layers in one call
+        self.generators = {} if self.device.random is None else {"qpu": self.device.random}
         first, last = flat.linear("first", inputs, hidden), flat.linear("last", len(circuit.measured), outputs)
         self.layout = flat.Layout(first | {"circuit": self.circuit.weights or (0,)} | last)
         self.size = self.layout.size
@@ -127,6 +128,7 @@ class DressedLinear:
     """The classical benchmark: a linear layer in the circuit's place. Source: QA3C, section VI.B."""
 
     def __init__(self, inputs: int, outputs: int, qubits: int = 8) -> None:
+        self.generators: dict[str, np.random.Generator] = {}  # it measures nothing
         first, last = flat.linear("first", inputs, qubits), flat.linear("last", qubits, outputs)
         self.layout = flat.Layout(first | flat.linear("middle", qubits, qubits) | last)
         self.size = self.layout.size

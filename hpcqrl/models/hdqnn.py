@@ -1,6 +1,7 @@
 """All networks of hDQNN in TD3: the qtDNN, two critics, and the hybrid actor."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from hpcqrl.models import flat
 from hpcqrl.models.critic import Critic
+from hpcqrl.models.exported import Exported
 from hpcqrl.models.hybrid_actor import HybridActor
 from hpcqrl.models.qtdnn import QtDnn
 from hpcqrl.quantum.torch_circuit import torch_sample
@@ -29,27 +31,19 @@ class Networks:
         self.actor, self.critic, self.sampled = actor, critic, sampled
         self.layouts = {"critic_1": critic.layout, "critic_2": critic.layout, "actor": actor.layout}
         if actor.block == "pqc":
-            self.circuit = actor.circuit
             self.qtdnn = QtDnn(actor.n_angles, actor.qubits, qtdnn_hidden)
             self.layouts = {"qtdnn": self.qtdnn.layout} | self.layouts
         shapes: dict[str, flat.Shape] = {}
-        self.place: dict[str, slice] = {}
-        self.size = 0  # of the flat vector
         for network, layout in self.layouts.items():
             shapes |= {f"{network}.{name}": shape for name, shape in layout.shapes.items()}
-            self.place[network] = slice(self.size, self.size + layout.size)
-            self.size += layout.size
         self.layout = flat.Layout(shapes)
+        self.size = self.layout.size  # of the flat vector
 
     def initial(self, random: np.random.Generator) -> Floats:
         """Starting parameters, flat [size], float32, each layer as torch.nn.Linear starts."""
         weights = [shape for shape in self.layout.shapes.values() if len(shape) == 2]
         layers = [flat.initial_linear(inputs, outputs, random) for outputs, inputs in weights]
         return np.concatenate(layers).astype(np.float32)
-
-    def split(self, vector: Tensor) -> dict[str, Parts]:
-        """The parts of each network, as views of a flat vector [size]."""
-        return {name: layout.split(vector[self.place[name]]) for name, layout in self.layouts.items()}
 
     def actions(self, actor: Parts, part: dict[str, Parts], observation: Tensor) -> Tensor:
         """An actor's actions [samples, actions], with the qtDNN among `part` in the circuit's place."""
@@ -70,13 +64,35 @@ class Networks:
         """The smaller of both critics' values, [samples]. Source: TD3, Algorithm 1."""
         return torch.minimum(*(self.critic.value(part[name], observation, action) for name in ("critic_1", "critic_2")))
 
+    def surrogate_error(self, part: dict[str, Parts], angles: Floats) -> float:
+        """Mean |difference| of the qtDNN's probabilities of bits and the circuit's own, at angles [samples, angles].
+
+        NaN for a block that has no qtDNN.
+        """
+        if self.actor.block != "pqc":
+            return math.nan
+        qtdnn = part["qtdnn"]
+        with torch.no_grad():
+            at = torch.from_numpy(angles).to(qtdnn["0.weight"].device)
+            expected = self.qtdnn.expected_bits(qtdnn, at).cpu().numpy()
+        return float(np.abs(expected - self.actor.exact_bits(angles)).mean())
+
+    def acting(self, parameters: Floats) -> Callable[[Floats], Floats]:
+        """Observation [inputs] to action [actions] with these parameters [size] fixed, the block itself inside."""
+        act = self.actor.acting(self.actor_part(parameters))
+        return lambda observation: act(observation)[0]
+
+    def actor_part(self, parameters: Floats) -> Floats:
+        """The actor's part of a flat vector [size]: it is the last."""
+        return parameters[self.size - self.actor.size :]
+
     def torch_actions(self, low: Floats, high: Floats, shots: int | None) -> Callable[[Parts, Tensor], Tensor]:
         """Named parameters and observations [samples, inputs] to actions within low and high, in torch alone.
 
         shots: with the circuit inside, simulated and measured so often; None: with what stood in its place in training.
         """
         lowest, highest = (torch.tensor(bound, dtype=torch.float32) for bound in (low, high))
-        sample = None if shots is None else torch_sample(self.circuit, shots)
+        sample = None if shots is None else torch_sample(self.actor.circuit, shots)
 
         def actions(part: Parts, observation: Tensor) -> Tensor:
             def bits_of(angles: Tensor) -> Tensor:
@@ -92,6 +108,15 @@ class Networks:
             return lowest + 0.5 * (action + 1.0) * (highest - lowest)
 
         return actions
+
+    def exported(
+        self, parameters: Mapping[str, Floats], low: Floats, high: Floats, shots: int | None
+    ) -> tuple[Exported, int]:
+        """`torch_actions` as a module, with the parameters that it needs, and the size of its observations."""
+        self.layout.load(parameters)
+        networks = ("actor.", "qtdnn.") if shots is None else ("actor.",)
+        kept = {name: value for name, value in parameters.items() if name.startswith(networks)}
+        return Exported(kept, self.torch_actions(low, high, shots)), kept["actor.pre.0.weight"].shape[1]
 
 
 def _of(network: str, part: Parts) -> Parts:

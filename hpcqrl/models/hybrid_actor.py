@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import leaky_relu, linear
 
 from hpcqrl.models import flat
-from hpcqrl.quantum.circuits import efficient_su2
+from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.devices import make_device
 
 Floats = NDArray[np.floating]
@@ -30,19 +30,25 @@ class HybridActor:
     """
 
     def __init__(
-        self, inputs: int, actions: int, block: Block = "pqc", qubits: int = 10, layers: int = 10, links: int = 10,
-        hidden: int = 256, qpu: str = "native", shots: int = 1, seed: int = 0,
-        latency: float = 0.0, jitter: float = 0.0,
+        self, inputs: int, actions: int, circuit: Circuit, block: Block = "pqc", links: int = 10, hidden: int = 256,
+        qpu: str = "native", shots: int = 1, seed: int = 0, latency: float = 0.0, jitter: float = 0.0,
     ) -> None:  # fmt: skip
-        self.block, self.qubits, self.shots = block, qubits, shots
-        circuit = efficient_su2(qubits, layers)
-        self.n_angles = circuit.n_angles
+        if circuit.n_weights or not circuit.n_angles or not circuit.measures_every_qubit:
+            raise ValueError(
+                "the hybrid actor takes a circuit with angles, without weights, and measures the bit of every qubit; "
+                f"this has {circuit.n_angles} angles and {circuit.n_weights} weights, and measures "
+                f"{', '.join(circuit.measured)}"
+            )
+        self.block, self.qubits, self.n_angles, self.shots = block, circuit.qubits, circuit.n_angles, shots
+        self.circuit, qubits = circuit, circuit.qubits
         if block == "pqc":
-            self.circuit = circuit
             self.device = make_device(circuit, qpu, None, seed, latency, jitter)
             self._exact = make_device(circuit)
         # Of block "rbg", and of the bits drawn in the circuit's place; the device draws from the seed itself.
         self.random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
+        self.generators = {"actor": self.random}
+        if block == "pqc" and self.device.random is not None:
+            self.generators["qpu"] = self.device.random
         shapes = flat.linear("pre.0", inputs, hidden) | flat.linear("pre.1", hidden, self.n_angles + links)
         if block == "fc":
             shapes |= flat.linear("block", self.n_angles, qubits)

@@ -1,6 +1,7 @@
 """The classical policy network: observation -> ReLU hidden layer -> softmax over actions."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,13 @@ class Policy:
             "output.bias": logit_gradient_t.sum(0),
         }
         return self.layout.join(gradients)
+
+    def torch_logits(self, part: Any, observation: Any) -> Any:
+        """The same in torch operations, of named parameters and observations [samples, observation]: to be exported."""
+        from torch.nn.functional import linear, relu
+
+        hidden = relu(linear(observation, part["hidden.weight"], part["hidden.bias"]))
+        return linear(hidden, part["output.weight"], part["output.bias"])
 
     def _hidden(self, part: dict[str, Floats], observation: Floats) -> Floats:
         return np.maximum(observation @ part["hidden.weight"].T + part["hidden.bias"], 0.0)

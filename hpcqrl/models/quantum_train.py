@@ -2,17 +2,24 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpcqrl.models import flat
-from hpcqrl.quantum.circuits import quantum_train
+from hpcqrl.models.policy import Policy
+from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.devices import make_device
 
 Floats = NDArray[np.floating]
 
 _NO_ANGLES = np.zeros((1, 0))
+
+
+def qubits_for(k: int) -> int:
+    """How many qubits have a basis state for each of k parameters; at least 2."""
+    return max(2, math.ceil(math.log2(k)))
 
 
 class QuantumTrainGenerator:
@@ -24,16 +31,20 @@ class QuantumTrainGenerator:
     """
 
     def __init__(
-        self, k: int, layers: int, spread: float = 0.05, mapping: Sequence[int] = (10, 64, 10), qpu: str = "native",
-        shots: int | None = None, seed: int = 0, latency: float = 0.0, jitter: float = 0.0,
+        self, k: int, circuit: Circuit, spread: float = 0.05, mapping: Sequence[int] = (10, 64, 10),
+        qpu: str = "native", shots: int | None = None, seed: int = 0, latency: float = 0.0, jitter: float = 0.0,
     ) -> None:  # fmt: skip
-        self.k, self.spread = k, spread
-        self.qubits = max(2, math.ceil(math.log2(k)))
-        self.circuit = quantum_train(self.qubits, layers)
-        self.device = make_device(self.circuit, qpu, shots, seed, latency, jitter)
+        self.k, self.spread, self.qubits, self.circuit = k, spread, qubits_for(k), circuit
+        if (circuit.qubits, circuit.n_angles) != (self.qubits, 0) or not circuit.measures_every_qubit:
+            raise ValueError(
+                f"to generate {k} parameters takes a circuit of {self.qubits} qubits without angles, whose "
+                f"probabilities are read; this one has {circuit.qubits} qubits and {circuit.n_angles} angles, and "
+                f"measures {', '.join(circuit.measured)}"
+            )
+        self.device = make_device(circuit, qpu, shots, seed, latency, jitter)
         self._scale = 0.1 * 2.0 ** (self.qubits - 1)
         self.mapping_sizes = [self.qubits + 1, *mapping, 1]
-        shapes = {"circuit": self.circuit.weights}
+        shapes = {"circuit": circuit.weights or (0,)}
         for number, (inputs, outputs) in enumerate(self._layers()):
             shapes |= flat.linear(f"mapping.{number}", inputs, outputs)
         self.layout = flat.Layout(shapes)
@@ -110,3 +121,26 @@ class QuantumTrainGenerator:
             gradients[f"mapping.{layer}.bias"] = bias_gradient * later[0]
             later = later @ part[f"mapping.{layer}.weight"]
         return gradients
+
+
+class GeneratedPolicy(NamedTuple):
+    """The policy, and what generates its parameters: circuit and mapping, or, trained directly, the policy itself."""
+
+    policy: Policy
+    generator: QuantumTrainGenerator | Policy
+
+    @property
+    def layout(self) -> flat.Layout:
+        """What is trained: the generator's parameters."""
+        return self.generator.layout
+
+    @property
+    def size(self) -> int:
+        """Their number [Table I]."""
+        return self.generator.size
+
+    @property
+    def generators(self) -> dict[str, np.random.Generator]:
+        """The random numbers of the QPU's measurements, where this process draws them."""
+        device = self.generator.device if isinstance(self.generator, QuantumTrainGenerator) else None
+        return {"qpu": device.random} if device and device.random is not None else {}

@@ -54,12 +54,13 @@ class Agents:
         self._crowded = bool(crowded[0])
 
     def mean(self, vector: Floats) -> Floats:
-        """The mean of all agents' flat vectors, by one Allreduce: the same bits on every rank. All must call.
+        """The mean of all agents' flat vectors, in their precision, by one Allreduce: the same bits on every rank.
 
-        Where ranks outnumber cores, one that waits does so asleep: a blocking Allreduce takes the core from another.
+        All must call. Where ranks outnumber cores, one that waits does so asleep, and leaves the core to another.
         With the vector travels this rank's `wish`; afterwards `wished` says on all ranks whether anyone's was true.
         """
-        sent = np.append(vector, float(self.wish))
+        sent = np.empty(vector.size + 1, vector.dtype)  # its own type: float32 costs half
+        sent[:-1], sent[-1] = vector, self.wish
         result = np.empty_like(sent)
         if self._crowded:
             _wait(self.comm.Iallreduce(sent, result))
@@ -117,6 +118,16 @@ class Agents:
                 node.Ibarrier().Wait()
             node.Free()
 
+    def tell(self, text: str) -> str:
+        """Rank 0's text, on all ranks. All must call."""
+        size = np.array([len(text.encode())], np.int64)
+        self.comm.Bcast(size, 0)
+        data = np.zeros(size[0], np.uint8)
+        if self.rank == 0:
+            data[:] = np.frombuffer(text.encode(), np.uint8)
+        self.comm.Bcast([data, MPI.BYTE], 0)
+        return data.tobytes().decode()
+
     def gather_text(self, text: str) -> list[str]:
         """Every rank's text, in order of rank, on all ranks. All must call."""
         data = np.frombuffer(text.encode(), np.uint8)
@@ -154,16 +165,19 @@ def start() -> Agents:
 
 
 @contextmanager
-def errors_end_all(agents: Agents) -> Iterator[None]:
+def errors_end_all(agents: Agents, alone: bool = True) -> Iterator[None]:
     """An exception in this block is printed and ends every rank of the job, with status 1, whatever they wait for.
 
-    Where all ranks fail alike, one speaks, as a rule the lowest, and ends the others.
+    Where all ranks fail alike, one speaks, as a rule the lowest, and ends the others. alone: also a single rank, which
+    otherwise has the exception raised: nobody waits for it.
     """
     try:
         yield
     except (Refused, Interrupted):
         raise  # on all ranks alike
     except (Exception, KeyboardInterrupt) as error:
+        if agents.size == 1 and not alone:
+            raise
         time.sleep(min(_TURN * agents.rank, 4.0))
         if agents.comm.Iprobe(MPI.ANY_SOURCE, _SPOKEN):
             time.sleep(5.0)  # until that one's abort ends this one, too

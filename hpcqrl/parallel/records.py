@@ -62,6 +62,10 @@ class RecordStream:
             collected.append(self._receive(rank, _TAG + 1))
         return np.concatenate(collected)
 
+    def close(self) -> None:
+        """Give the communicator back. All must call."""
+        self.comm.Free()
+
     def _take(self) -> np.ndarray:
         rows, self._rows = self._rows, []
         return np.array(rows, self.dtype)

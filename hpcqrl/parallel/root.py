@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcqrl.parallel.agents import Agents, Interrupted, Refused
-from hpcqrl.parallel.pushes import Optimiser
+from hpcqrl.parallel.pushes import Optimiser, Parameters
 from hpcqrl.parallel.served_parameters import ServedParameters
 from hpcqrl.parallel.shared_parameters import SharedParameters
 from hpcqrl.parallel.window import WORD, Window
@@ -40,20 +40,24 @@ def share(
     counters: tuple[str, ...],
     push: Literal["mutex", "accumulate"],
     saved: Mapping[str, NDArray] | None = None,
-) -> Iterator[SharedParameters | ServedParameters]:
+) -> Iterator[Parameters]:
     """Shared parameters for a root that acts, or, if agents.root_serves, for one that serves. All ranks must enter.
 
-    They are closed at the end, also of a run that was interrupted.
+    They are closed at the end, also of a run that was interrupted, and after an error if there is but one rank: then
+    nobody else need take part, and the process may go on.
     """
-    shared: SharedParameters | ServedParameters
+    shared: Parameters
     if agents.root_serves:
+        if push == "accumulate" and agents.rank == 0:
+            print("it takes all steps itself, with one optimiser: --push accumulate has no effect", flush=True)
         shared = ServedParameters(agents, theta, optimiser, counters, saved)
     else:
         shared = SharedParameters(agents, theta, optimiser, counters, push, saved)
     try:
         yield shared
-    except Interrupted:
-        shared.close()
+    except BaseException as error:
+        if isinstance(error, Interrupted) or agents.size == 1:
+            shared.close()
         raise
     shared.close()
 

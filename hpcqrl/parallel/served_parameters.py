@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hpcqrl.parallel.agents import Agents
 from hpcqrl.parallel.pushes import Floats, Optimiser, Refusals, State
-from hpcqrl.parallel.shared_parameters import CHECKPOINTS, HEAD, TARGET_VERSION, VERSION
+from hpcqrl.parallel.replica import CHECKPOINTS, HEAD, TARGET_VERSION, Replica
 from hpcqrl.parallel.window import Patience
 
 _ROOT = 0
@@ -22,7 +22,7 @@ _NOTHING = np.empty(0)
 
 
 class ServedParameters:
-    """The verbs of SharedParameters, asked of rank 0 by message; the optimiser's state is shared, there is no mutex.
+    """`Parameters` asked of rank 0 by message; the optimiser's state is shared, there is no mutex.
 
     saved: a checkpoint to go on from. All ranks construct and close it together; rank 0 serves in `finish`.
     """
@@ -35,51 +35,40 @@ class ServedParameters:
         counters: tuple[str, ...] = (),
         saved: Mapping[str, NDArray] | None = None,
     ) -> None:
-        self.size, self._optimiser, self._agents = theta.size, optimiser, agents
+        self._optimiser, self._agents = optimiser, agents
         self.acts = agents.rank != _ROOT
         self.refusals = Refusals()
         self._comm = agents.comm.Dup()
         self._counters = dict.fromkeys(("refused", "finished", *counters), 0)
         self._names = list(self._counters)
-        self._answer = np.zeros(HEAD + theta.size)  # the head, as in the window, and theta or its target or a number
-        self._head = self._answer[:HEAD].view(np.int64)
-        self._theta, self._moments, self._target = theta.copy(), np.zeros((optimiser.rows, theta.size)), theta.copy()
-        self._target_version, self._checkpoints, self._wait = 0, 0, Patience()
-        self._before_moments = 0  # pushes that the moments know nothing of
+        self._copy, self._wait = Replica(theta, optimiser.rows), Patience()
+        self._answer = np.zeros(HEAD + theta.size)  # the head, and theta or its target or a number
         if saved:
             self._restore(saved)
 
     def pull(self) -> tuple[Floats, int]:
-        """theta, a copy, and its version: how many pushes it has had."""
-        return self._ask(_PULL).copy(), int(self._head[VERSION])
+        self._copy.theta[:] = self._ask(_PULL)
+        return self._copy.fresh()
 
     def push(self, gradient: Floats) -> tuple[Floats, int]:
-        """Have one optimiser step taken down the gradient [size]; the fresh theta, a copy, and its version.
-
-        A gradient with NaN or infinity is refused and counted. Raises ValueError at the tenth in a row.
-        """
         if self.refusals.refuse(gradient):
             self.count("refused")
             return self.pull()
-        return self._ask(_PUSH, gradient).copy(), int(self._head[VERSION])
+        self._copy.theta[:] = self._ask(_PUSH, gradient)
+        return self._copy.fresh()
 
     def target(self) -> Floats:
-        """theta of the target network, as of the last pull or push; not to be written to."""
-        if self._target_version < self._head[TARGET_VERSION]:
-            self._target = self._ask(_TARGET).copy()
-            self._target_version = int(self._head[TARGET_VERSION])
-        return self._target
+        if self._copy.target_is_old():
+            self._copy.keep_target(self._ask(_TARGET).copy())
+        return self._copy.target
 
     def renew_target(self) -> None:
-        """Copy theta, as it is now, to the target network."""
         self._ask(_RENEW)
 
     def count(self, name: str, increment: int = 1) -> int:
-        """Add to a counter; its value before. An increment of 0 reads it."""
         return int(self._ask(_COUNT, np.array([self._names.index(name), increment], np.float64))[0])
 
     def finish(self, meanwhile: Callable[[], None]) -> Floats:
-        """Wait for all agents, rank 0 serving, and call `meanwhile` again and again; the final theta. All must call."""
         if self.acts:
             self.count("finished")
             while self.count("finished", 0) < self._agents.size - 1:
@@ -95,22 +84,18 @@ class ServedParameters:
         while not arrived.Test():
             if not self.serve():  # there are questions until the last is here
                 self._wait()
-        self._agents.comm.Bcast(self._theta, _ROOT)
-        return self._theta
+        self._agents.comm.Bcast(self._copy.theta, _ROOT)
+        return self._copy.theta
 
     def checkpoint_due(self, wanted: bool) -> bool:
-        """Whether this agent wants a checkpoint, or another has asked for one: all meet before their next push."""
-        if wanted and self._head[CHECKPOINTS] == self._checkpoints:
+        if wanted and self._copy.head[CHECKPOINTS] == self._copy.checkpoints:
             if self.acts:
-                self._ask(_CHECKPOINT, np.array([self._checkpoints], np.float64))
+                self._ask(_CHECKPOINT, np.array([self._copy.checkpoints], np.float64))
             elif not self._all_here():
-                self._head[CHECKPOINTS] += 1
-        due = bool(self._head[CHECKPOINTS] > self._checkpoints)
-        self._checkpoints += due
-        return due
+                self._copy.head[CHECKPOINTS] += 1
+        return self._copy.checkpoint_due()
 
     def serve(self) -> bool:
-        """Answer one agent, if one has asked; whether one had."""
         status = MPI.Status()
         if self.acts or not self._comm.Iprobe(MPI.ANY_SOURCE, MPI.ANY_TAG, status):
             return False
@@ -118,52 +103,39 @@ class ServedParameters:
         source, what = status.Get_source(), status.Get_tag()
         value = np.empty(status.Get_count(MPI.DOUBLE))
         self._comm.Recv([value, MPI.DOUBLE], source, what)
-        answer = self._theta
+        copy = self._copy
+        answer: Floats = copy.theta
         if what == _PUSH:
-            steps = int(self._head[VERSION]) - self._before_moments
-            self._optimiser.step(self._theta, self._moments, steps, value)
-            self._head[VERSION] += 1
+            copy.step(self._optimiser, value)
         elif what == _TARGET:
-            answer = self._target
+            answer = copy.target
         elif what == _RENEW:
-            self._target = self._theta.copy()
-            self._head[TARGET_VERSION] += 1
+            copy.head[TARGET_VERSION] += 1
+            copy.keep_target(copy.theta.copy())
         elif what == _COUNT:
             name = self._names[int(value[0])]
             answer = np.array([self._counters[name]], np.float64)
             self._counters[name] += int(value[1])
-        elif what == _CHECKPOINT and self._head[CHECKPOINTS] == int(value[0]) and not self._all_here():
-            self._head[CHECKPOINTS] += 1
+        elif what == _CHECKPOINT and copy.head[CHECKPOINTS] == int(value[0]) and not self._all_here():
+            copy.head[CHECKPOINTS] += 1
+        self._answer[:HEAD] = copy.block[:HEAD]
         self._answer[HEAD : HEAD + answer.size] = answer
         self._comm.Send([self._answer[: HEAD + answer.size], MPI.DOUBLE], source, what)
         return True
 
     def state(self) -> State:
-        """What a checkpoint keeps for all, for rank 0 to call while no agent pushes."""
-        values = {"version": self._head[VERSION], "target_version": self._head[TARGET_VERSION]}
-        values["before_moments"] = self._before_moments
-        values |= {f"counter.{name}": value for name, value in self._counters.items() if name != "finished"}
-        arrays = {"theta": self._theta.copy(), "moments": self._moments.copy(), "target": self._target.copy()}
-        return arrays | {name: np.array(value, np.int64) for name, value in values.items()}
+        return self._copy.state({name: value for name, value in self._counters.items() if name != "finished"})
 
     def own_state(self) -> State:
-        """Nothing: all there is to keep is with rank 0."""
-        return {}
+        return {}  # all there is to keep is with rank 0
 
     def close(self) -> None:
-        """Give the communicator back. All ranks must call."""
         self._agents.barrier()
         self._comm.Free()
 
     def _restore(self, saved: Mapping[str, NDArray]) -> None:
-        self._theta[:], self._target[:] = saved["theta"], saved["target"]
-        if saved["moments"].shape == self._moments.shape:
-            self._moments[:] = saved["moments"]
-            self._before_moments = int(saved.get("before_moments", 0))
-        else:  # --push accumulate kept them with the agents
-            self._before_moments = int(saved["version"])
-        self._head[VERSION], self._head[TARGET_VERSION] = saved["version"], saved["target_version"]
-        self._target_version = int(saved["target_version"])
+        if not self._copy.restore(saved):  # --push accumulate kept the moments with the agents
+            self._copy.before_moments = int(saved["version"])
         for name in self._names:
             self._counters[name] = int(saved.get(f"counter.{name}", 0))
 
@@ -176,4 +148,5 @@ class ServedParameters:
         wait = Patience()
         while not answered.Test():
             wait()
+        self._copy.block[:HEAD] = self._answer[:HEAD]
         return self._answer[HEAD:]

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcqrl.results.reader import read_circuit
 from hpcqrl.results.schema import FORMAT
 
 State = dict[str, NDArray]
@@ -20,12 +21,13 @@ State = dict[str, NDArray]
 class Checkpoint(NamedTuple):
     """What a results file offers to go on from.
 
-    attributes: the file's; rows: of each table, those before the checkpoint; elapsed: seconds of running before it;
-    agents: the state of each; without a checkpoint there are no rows, no time, and no states.
+    attributes: the file's; circuit: its text, if it has one; rows: of each table, those before the checkpoint; elapsed:
+    seconds of running before it; agents: the state of each; without a checkpoint there are no rows, time and states.
     """
 
     attributes: dict[str, Any]
     config: dict[str, Any]
+    circuit: str | None
     rows: dict[str, np.ndarray]
     elapsed: float
     common: State
@@ -59,10 +61,10 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
                 raise ValueError(f"{path} is an HDF5 file, but not one of hpcqrl's results")
             if attributes["format"] != FORMAT:
                 raise ValueError(f"{path} is of format {attributes['format']}; this version resumes format {FORMAT}")
-            config = json.loads(attributes["config"])
+            config, circuit = json.loads(attributes["config"]), read_circuit(file)
             group = file.get("checkpoint")
             if attributes["complete"] or group is None:
-                return Checkpoint(attributes, config, {}, 0.0, {}, [])
+                return Checkpoint(attributes, config, circuit, {}, 0.0, {}, [])
             rows = {}
             for attribute, number in group.attrs.items():
                 name = attribute.removeprefix("rows:")
@@ -72,7 +74,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
                     rows[name] = file[name][:number]
             states = [_read_state(group["agents"][str(number)]) for number in range(len(group["agents"]))]
             common = _read_state(group["common"])
-            return Checkpoint(attributes, config, rows, float(group.attrs["elapsed"]), common, states)
+            return Checkpoint(attributes, config, circuit, rows, float(group.attrs["elapsed"]), common, states)
     except (OSError, KeyError, RuntimeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} cannot be resumed: {error}") from error
 

@@ -1,5 +1,6 @@
 """The reader of results files: what the tools use, also while a run goes on."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from hpcqrl.results.schema import EPISODE, EVALUATION, FORMAT, row_dtype
+from hpcqrl.results.schema import COUNTED_EACH_AGENT, EPISODE, EVALUATION, FORMAT, SYNCHRONOUS, row_dtype
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,9 @@ class Run:
     episodes: np.ndarray
     evaluations: np.ndarray
     parameters: dict[str, np.ndarray]
+    circuit: str | None  # its text, see quantum/circuit_text.py
+    counts_each_agent: bool  # whether its length is that of each agent, not of all together
+    synchronous: bool  # whether agents wait for each other
 
 
 def read_run(path: str | Path) -> Run:
@@ -49,9 +53,10 @@ def read_run(path: str | Path) -> Run:
                 file["parameters"].visititems(
                     lambda name, item: parameters.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
                 )
+            system = str(attributes["system"])
             return Run(
                 path=path,
-                system=str(attributes["system"]),
+                system=system,
                 config=json.loads(attributes["config"]),
                 seed=int(attributes["seed"]),
                 agents=int(attributes["agents"]),
@@ -60,6 +65,19 @@ def read_run(path: str | Path) -> Run:
                 episodes=episodes[np.argsort(episodes["episode"], kind="stable")],
                 evaluations=evaluations[np.argsort(evaluations, order=["steps", "agent"], kind="stable")],
                 parameters=parameters,
+                circuit=read_circuit(file),
+                counts_each_agent=bool(attributes.get("counts_each_agent", system in COUNTED_EACH_AGENT)),
+                synchronous=bool(attributes.get("synchronous", system in SYNCHRONOUS)),
             )
     except (OSError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"{path} cannot be read as a results file: {error}") from error
+
+
+def read_circuit(file: h5py.File) -> str | None:
+    """The text of the circuit that an open file holds, or None. Raises ValueError if it is not as it was written."""
+    if "circuit" not in file:
+        return None
+    data = file["circuit"][()].tobytes()
+    if hashlib.sha256(data).hexdigest() != file["circuit"].attrs.get("sha256"):
+        raise ValueError("its circuit is not as it was written")
+    return data.decode()

@@ -8,6 +8,7 @@ used up, a new file with twice as much takes over.
 
 import fcntl
 import glob
+import hashlib
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,8 @@ _ORDER = {"episodes": ["episode"], "evaluations": ["steps", "agent"]}
 class Recorder:
     """Writes one run's file. attributes: the root attributes but `complete`; units and meanings come from the schema.
 
-    resume: carry on with the file that is there, and with its checkpoint, but only with these `rows` of its tables.
+    circuit: its text, to be kept as it is. resume: carry on with the file that is there, and with its checkpoint, but
+    only with these `rows` of its tables.
     Raises FileExistsError if the file exists, unless overwrite or resume; OSError if it cannot be written, or another
     run is writing it.
     """
@@ -45,8 +47,9 @@ class Recorder:
         overwrite: bool = False,
         resume: bool = False,
         rows: Mapping[str, np.ndarray] | None = None,
+        circuit: str | None = None,
     ) -> None:
-        self.path = Path(path)
+        self.path, self._circuit = Path(path), circuit
         self._attributes = dict(attributes)
         self._columns = {"episodes": columns, "evaluations": EVALUATION}
         self._file: h5py.File | None = None
@@ -197,6 +200,8 @@ class Recorder:
             for name, value in (self._attributes | {"complete": complete}).items():
                 file.attrs[name] = value
                 file.attrs[f"about:{name}"] = ATTRIBUTES[name]
+            if self._circuit is not None:
+                write_circuit(file, self._circuit)
             for name, rows in tables.items():
                 _write_rows(file, name, rows, self._room[name], self._columns[name])
             for name, value in (parameters or {}).items():
@@ -224,6 +229,16 @@ class Recorder:
             raise OSError(f"cannot write {self.path}: {error.strerror or error}") from error
         finally:
             partial.unlink(missing_ok=True)
+
+
+def write_circuit(file: h5py.File, text: str) -> None:
+    """Add /circuit to a file that has none, with a checksum."""
+    data = np.frombuffer(text.encode(), np.uint8)
+    dataset = file.create_dataset("circuit", data=data)
+    dataset.attrs["about"] = (
+        "JSON, UTF-8: the circuit's gates, their parameters in angles and weights, what is measured"
+    )
+    dataset.attrs["sha256"] = hashlib.sha256(data.tobytes()).hexdigest()
 
 
 def _force_to_disk(folder: Path) -> None:

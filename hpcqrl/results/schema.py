@@ -42,6 +42,12 @@ EXTRA = {
     )
 }
 
+
+def named(*names: str) -> tuple[Column, ...]:
+    """Columns that some systems add, by their names."""
+    return tuple(EXTRA[name] for name in names)
+
+
 # A row for each agent's part in a test, in systems that test while they train.
 EVALUATION = (
     Column("steps", "<i8", "environment steps", "training steps of each agent before the test"),
@@ -55,8 +61,10 @@ EVALUATION = (
 
 ATTRIBUTES = {
     "format": "version of this file format",
-    "system": "name of the system, as in `hpcqrl train`",
+    "system": "name of the system, as in `hpcqrl train`; one's own by its module",
     "config": "JSON: every field of the system's configuration",
+    "counts_each_agent": "whether the length in the configuration is that of each agent, not of all together",
+    "synchronous": "whether agents wait for each other, so that the same seed and ranks give the same run",
     "seed": "seed from which all random numbers of the run come",
     "agents": "number of agents: MPI ranks, less the root if it serves",
     "root": "whether rank 0 acts as an agent or only serves the shared parameters",
@@ -72,6 +80,11 @@ ATTRIBUTES = {
     "pennylane": "version of PennyLane",
     "mpi": "MPI library and its version",
 }
+
+
+# Version 0.1.0 did not write these two facts: the systems that it had, of which they are true.
+COUNTED_EACH_AGENT = ("dist-qtrl",)
+SYNCHRONOUS = ("dist-qtrl", "hdqnn-td3")
 
 
 def row_dtype(columns: tuple[Column, ...]) -> np.dtype:

@@ -22,6 +22,13 @@ def sample_softmax(logits: Floats, random: np.random.Generator) -> int:
     return weights.index(max(weights))  # rounding left nothing over
 
 
+def softmax_policy(logits: Callable[[Floats], Floats], random: np.random.Generator | None) -> Callable[[Floats], int]:
+    """Observation to the likeliest action of softmax(logits(observation)), or, given random numbers, to a drawn one."""
+    if random is not None:
+        return lambda observation: sample_softmax(logits(observation), random)
+    return lambda observation: int(np.argmax(logits(observation)))
+
+
 def epsilon_greedy(
     values: Callable[[Floats], Floats], observation: Floats, epsilon: float, actions: int, random: np.random.Generator
 ) -> int:

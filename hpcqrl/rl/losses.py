@@ -22,27 +22,21 @@ def reinforce_gradient(logits_t: Floats, action_t: NDArray[np.integer], return_t
     return gradient_t * return_t[:, None]
 
 
+def actor_critic_gradients(
+    logits_t: Floats, value_t: Floats, action_t: NDArray[np.integer], return_t: Floats
+) -> tuple[Floats, Floats, float]:
+    """Gradients in the logits [T, actions] and values [T] of the mean over t of td^2 - log pi(a_t|s_t) td, where td =
+    R_t - V(s_t) is a constant in the second term; and the mean of td^2. Source: QA3C, Algorithm 1; the mean is in the
+    author's code.
+    """
+    advantage_t, steps = return_t - value_t, len(return_t)
+    logit_gradient_t = reinforce_gradient(logits_t, action_t, advantage_t) / steps
+    return logit_gradient_t, -2.0 / steps * advantage_t, float(advantage_t @ advantage_t) / steps
+
+
 def entropy_gradient(logits_t: Floats) -> Floats:
     """Gradient in the logits [T, actions] of the mean over t of the entropy H(pi(.|s_t)): -pi (log pi + H) / T."""
     log_policy_t = log_softmax(logits_t)
     policy_t = np.exp(log_policy_t)
     entropy_t = -(policy_t * log_policy_t).sum(axis=1, keepdims=True)
     return -policy_t * (log_policy_t + entropy_t) / len(logits_t)
-
-
-def td_loss(value: Floats, target: Floats, taken: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Each trajectory's mean of (target_t - value_t)^2 over its n steps, [B], and the gradient in the values [B, S].
-
-    value: Q(s_t, a_t); target: r_t + discount max_a Q(s_tp1, a; theta^-); taken: which steps there are; all [B, S].
-    Source: QDQN-DPER, section 5, "the original definition".
-    """
-    difference = (target - value) * taken
-    steps = taken.sum(axis=1)
-    return (difference * difference).sum(axis=1) / steps, -2.0 * difference / steps[:, None]
-
-
-def matrix_loss(value: Floats, target: Floats, taken: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """The same for the mean square of the matrix of all target_p - value_q. Source: QDQN-DPER, eq. 2."""
-    difference = (target[:, :, None] - value[:, None, :]) * (taken[:, :, None] & taken[:, None, :])
-    entries = taken.sum(axis=1) ** 2
-    return (difference * difference).sum(axis=(1, 2)) / entries, -2.0 * difference.sum(axis=1) / entries[:, None]

@@ -1,10 +1,13 @@
 """Prioritised replay of short trajectories."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hpcqrl.configuration import at_least, within
 
 Floats = NDArray[np.floating]
 
@@ -96,3 +99,34 @@ class PrioritizedReplay:
             part[:held] = state[f"replay.{name}"]
         self.powers[:held] = state["replay.powers"]
         self.stored, self.largest = int(state["replay.stored"]), float(state["replay.largest"])
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """What past trajectories are learned from, and how they are sampled."""
+
+    replay: Literal["prioritized", "uniform", "none"] = "prioritized"
+    """How past trajectories are sampled; none: an agent learns from the last one alone."""
+    trajectory_length: int = 5
+    """Steps S of a trajectory, and between updates [6.2]."""
+    batch: int = 4
+    """Trajectories B in an update [6.2]."""
+    capacity: int = 1000
+    """Trajectories |D| that each agent keeps [not in the paper]."""
+    priority_alpha: float = 0.6
+    """How much priorities count [6.2]."""
+    priority_beta: float = 0.4
+    """How much importance weights make up for it [6.2]."""
+
+
+def check_replay(options: ReplayOptions) -> None:
+    """ValueError, naming the value, for one that is out of range."""
+    at_least(1, trajectory_length=options.trajectory_length, batch=options.batch, capacity=options.capacity)
+    within(0.0, 1.0, priority_alpha=options.priority_alpha, priority_beta=options.priority_beta)
+
+
+def make_replay(options: ReplayOptions, observation_size: int) -> PrioritizedReplay:
+    """The memory that the options mean; without replay it holds the last trajectory alone."""
+    capacity = 1 if options.replay == "none" else options.capacity
+    alpha = options.priority_alpha if options.replay == "prioritized" else 0.0
+    return PrioritizedReplay(capacity, options.trajectory_length, observation_size, alpha, options.priority_beta)

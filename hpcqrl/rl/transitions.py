@@ -29,6 +29,10 @@ class Transitions:
         drawn = random.integers(0, len(self), number)
         return {name: array[drawn] for name, array in self.parts.items()}
 
+    def sample_again(self, number: int) -> dict[str, NDArray[np.float32]]:
+        """The same, but always the same ones until another is added: to look at, without a part in any seed."""
+        return self.sample(number, np.random.default_rng(self.added))
+
     def state(self) -> dict[str, NDArray]:
         """All it holds, by name, for a checkpoint."""
         arrays = {f"replay.{name}": array[: len(self)] for name, array in self.parts.items()}

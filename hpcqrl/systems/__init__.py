@@ -1,9 +1,9 @@
-"""The systems, by name, and their configurations as results files hold them."""
+"""The systems by name: the papers', and modules of one's own that meet the contract."""
 
-from collections.abc import Mapping
-from dataclasses import fields
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, cast
+
+from hpcqrl.brought import module
+from hpcqrl.systems.contract import AnySystem, missing_parts
 
 SYSTEMS = {
     "dist-qtrl": "hpcqrl.systems.dist_qtrl",
@@ -13,22 +13,24 @@ SYSTEMS = {
 }
 
 
-def configuration(name: str, values: Mapping[str, Any], env: str | None, where: object) -> Any:
-    """A system's configuration from the file `where`; ValueError if this version knows no such system or options.
-
-    env: the environment as the user named it, or None. A file may come from anybody, so it alone cannot make this
-    program import the module of one's own environment (module:Name-v0).
-    """
-    if name not in SYSTEMS:
-        raise ValueError(f"{where} is of system {name!r}; there are: {', '.join(SYSTEMS)}")
-    kind = import_module(SYSTEMS[name]).Config
-    differing = {field.name for field in fields(kind)} ^ set(values)
-    if differing:
-        raise ValueError(f"{where}: this version's configuration differs from the file's in {sorted(differing)}")
-    known = str(values.get("env"))
-    if env is None and ":" in known:
-        raise ValueError(f"{where} is of environment {known}, which is imported only if you say --env {known}")
+def find(name: str) -> AnySystem:
+    """A paper's system by its name, or one's own by its module's. Raises ValueError, in one line, if it is none."""
     try:
-        return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{where} has a configuration that this version does not know: {error}") from error
+        found = module(SYSTEMS.get(name, name))
+    except ValueError as error:
+        known = ", ".join(SYSTEMS)
+        raise ValueError(f"no system {name!r}; there are: {known}, and one's own by its module: {error}") from error
+    missing = missing_parts(found)
+    if missing:
+        raise ValueError(f"module {name!r} is no system: it lacks {', '.join(missing)} (see hpcqrl.systems.contract)")
+    return cast(AnySystem, found)
+
+
+if TYPE_CHECKING:  # that the papers' systems meet the contract is the type checker's to see
+    from hpcqrl.systems import dist_qtrl, hdqnn_td3, qa3c, qdqn_dper
+    from hpcqrl.systems.contract import System
+
+    _dist_qtrl: System[dist_qtrl.Config, dist_qtrl.Model, dist_qtrl.Agent] = dist_qtrl
+    _qa3c: System[qa3c.Config, qa3c.Model, qa3c.Agent] = qa3c
+    _qdqn_dper: System[qdqn_dper.Config, qdqn_dper.Model, qdqn_dper.Agent] = qdqn_dper
+    _hdqnn_td3: System[hdqnn_td3.Config, hdqnn_td3.Networks, hdqnn_td3.Agent] = hdqnn_td3

@@ -111,13 +111,14 @@ class NoJournal:
     def between_updates(self, *_) -> None:
         pass
 
-    def episode(self, *_) -> None:
+    def episode(self, *_, **extra) -> None:
         pass
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_target_network_is_renewed_every_so_many_steps_of_all(kind):
-    agent = qdqn_dper.Agent(qdqn_dper.Config(model="classical", episodes=150, target_every=300), MPI.COMM_WORLD.rank)
+    config = qdqn_dper.Config(model="classical", episodes=150, target_every=300)
+    agent = qdqn_dper.Agent(config, MPI.COMM_WORLD.rank, None)
     shared = shared_by(kind, agent.theta.size, ("episodes", "steps"))
     renewals, renew = [], shared.renew_target
     shared.renew_target = lambda: renewals.append(renew())

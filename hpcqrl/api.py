@@ -1,0 +1,52 @@
+"""Training from Python, in a script or a notebook, alone or on all ranks of an mpiexec."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from hpcqrl import one_thread  # noqa: F401  (before NumPy and torch are imported, where they have not been)
+from hpcqrl.configuration import from_options
+from hpcqrl.systems import find
+
+
+def train(
+    system: str | ModuleType,
+    *,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    checkpoint_every: float = 60.0,
+    circuit: str | Callable[..., Any] | None = None,
+    **options: Any,
+) -> Path:
+    """Train agents, one on each rank of this job (one, without a launcher), and give the path of their results file.
+
+    system: "dist-qtrl", "qa3c", "qdqn-dper", "hdqnn-td3", or one's own, a module or its name. options: of the system,
+    as `hpcqrl train SYSTEM --help` names them, with _ for -. circuit: one's own, a function (qubits, layers) -> Circuit
+    or its name, "module:function". out: runs/SYSTEM-DATE-TIME.h5 by default. checkpoint_every: seconds.
+    Raises ValueError for what cannot be done. Under a launcher all ranks must call, and an error on one ends all;
+    SIGTERM and SIGUSR1 leave a checkpoint and raise SystemExit with status 75: a batch system may start the job again.
+    """
+    name = system.__name__ if isinstance(system, ModuleType) else system
+    if callable(circuit):
+        circuit = f"{circuit.__module__}:{circuit.__qualname__}"
+    if circuit is not None:
+        options["circuit"] = circuit
+    config = from_options(find(name).Config, options)
+
+    from hpcqrl import run
+    from hpcqrl.interruption import EXIT_STATUS, Interruption
+    from hpcqrl.parallel.agents import Interrupted, Refused, errors_end_all, start
+
+    interruption = Interruption()
+    try:
+        agents = start()
+        with errors_end_all(agents, alone=False):
+            return run.train(agents, interruption, name, config, out, overwrite, checkpoint_every)
+    except Refused as refused:
+        raise ValueError(str(refused)) from None
+    except Interrupted as interrupted:
+        print(f"interrupted: {interrupted}", flush=True)
+        raise SystemExit(EXIT_STATUS) from None
+    finally:
+        interruption.end()

@@ -1,0 +1,127 @@
+"""A system's configuration: options that several share, checks of values, and the way back from a file."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
+
+
+class Dataclass(Protocol):
+    """Any dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+Kind = TypeVar("Kind", bound=Dataclass)
+Value = TypeVar("Value")
+
+
+def added(default: Value, before: Value) -> Value:
+    """A field that came after version 0.1.0: its default, and what files stand for that were written before.
+
+    Both stay here for ever: the default may change, what old files meant may not.
+    """
+    return field(default=default, metadata={"before": before})
+
+
+def from_file(kind: type[Kind], values: Mapping[str, Any], where: object, version: str) -> Kind:
+    """The configuration that the results file `where` holds, written by this `version` of the package.
+
+    A field that it lacks takes the value that it had before it was a field. Raises ValueError, in one line, for fields
+    that this version does not know, and for values that it does not take.
+    """
+    known = {each.name: each for each in fields(kind)}
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise ValueError(f"{where} was written by hpcqrl {version} with options that this one does not know: {unknown}")
+    complete = dict(values)
+    for name, each in known.items():
+        if name not in values:
+            complete[name] = each.metadata.get("before", MISSING)
+            if complete[name] is MISSING:
+                raise ValueError(f"{where} has a configuration without {name}")
+    try:
+        return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in complete.items()})
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where} has a configuration that is not right: {error}") from error
+
+
+def from_options(kind: type[Kind], options: Mapping[str, Any]) -> Kind:
+    """The configuration with these fields, and the others' defaults. ValueError for one that it does not have."""
+    known = [each.name for each in fields(kind)]
+    for name in options:
+        if name not in known:
+            raise ValueError(f"there is no option {name!r}; there are: {', '.join(known)}")
+    return kind(**options)
+
+
+def at_least(lowest: float, **values: float | None) -> None:
+    """ValueError, naming the value, if one is below; None means that it was left out."""
+    for name, value in values.items():
+        if value is not None and not value >= lowest:
+            raise ValueError(f"{name} must be at least {lowest}, not {value}")
+
+
+def positive(**values: float) -> None:
+    """ValueError, naming the value, unless all are above zero and finite."""
+    for name, value in values.items():
+        if not 0.0 < value < float("inf"):
+            raise ValueError(f"{name} must be positive, not {value}")
+
+
+def within(lowest: float, highest: float, **values: float) -> None:
+    """ValueError, naming the value, if one lies outside."""
+    for name, value in values.items():
+        if not lowest <= value <= highest:
+            raise ValueError(f"{name} must lie in {lowest}..{highest}, not {value}")
+
+
+def only_with_circuit(has_circuit: bool, **values: object) -> None:
+    """ValueError, naming the value, if one is set that means nothing to a model without a circuit."""
+    for name, value in values.items():
+        if value and not has_circuit:
+            raise ValueError(f"{name} is of circuits alone, and this model has none")
+
+
+def own_first(kind: type[Kind]) -> type[Kind]:
+    """A dataclass whose own fields come before those it takes over, as --help shows them."""
+    fields_of = kind.__dataclass_fields__
+    kind.__dataclass_fields__ = dict(sorted(fields_of.items(), key=lambda item: item[0] not in kind.__annotations__))
+    return kind
+
+
+@dataclass(frozen=True)
+class QpuOptions:
+    """Where circuits run: options that every system with a circuit takes over."""
+
+    qpu: str = "native"
+    """Where circuits run: native, or a PennyLane device such as lightning.qubit, default.mixed, lightning.gpu."""
+    shots: int | None = None
+    """Measurements of each circuit; by default what is read off it is exact."""
+    qpu_latency: float = 0.0
+    """Milliseconds that a circuit execution takes, to emulate a QPU; a batch is an execution for each sample."""
+    qpu_jitter: float = 0.0
+    """Share, 0 to 1, by which each execution's latency varies, uniformly."""
+
+
+def check_qpu(options: QpuOptions, has_circuit: bool) -> None:
+    """ValueError, naming the value, for one that is out of range, or means nothing without a circuit."""
+    within(0.0, 60_000.0, qpu_latency=options.qpu_latency)
+    within(0.0, 1.0, qpu_jitter=options.qpu_jitter)
+    only_with_circuit(has_circuit, qpu=options.qpu != "native", qpu_latency=options.qpu_latency)
+
+
+def check_shots(shots: int | None, has_circuit: bool) -> None:
+    """ValueError for a number of measurements that is out of range, or means nothing without a circuit."""
+    at_least(1, shots=shots)
+    only_with_circuit(has_circuit, shots=shots)
+
+
+@dataclass(frozen=True)
+class SharingOptions:
+    """How parameters are shared: options of the asynchronous systems."""
+
+    push: Literal["mutex", "accumulate"] = "mutex"
+    """The optimiser's state shared, under a mutex [QA3C's author's code], or one of each agent's own and atomic
+    addition; a root that serves always has a shared one."""
+    root: Literal["act", "serve", "auto"] = "auto"
+    """Whether rank 0 is an agent too or only serves the others; auto: it serves where pushes would wait for it."""

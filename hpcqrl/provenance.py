@@ -1,0 +1,40 @@
+"""What a results file says of where it comes from."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from hpcqrl import __version__
+from hpcqrl.parallel.agents import Agents, library
+from hpcqrl.recorded import Recorded
+from hpcqrl.results.schema import FORMAT
+
+
+def attributes(run: Recorded, agents: Agents, every: float, before: Mapping[str, Any], episodes: int) -> dict[str, Any]:
+    """The root attributes of a run's file. before: those of the file that it goes on with, of so many episodes."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    acting = int(agents.size - agents.root_serves)
+    start = {"time": now, "agents": acting, "episodes": episodes}
+    kept = {"checkpointed": before["checkpointed"]} if "checkpointed" in before else {}
+    return kept | {
+        "format": FORMAT,
+        "system": run.name,
+        "config": json.dumps(asdict(run.config)),
+        "counts_each_agent": run.system.FACTS.counts_each_agent,
+        "synchronous": run.system.FACTS.synchronous,
+        "seed": run.config.seed,
+        "agents": acting,
+        "root": "serves" if agents.root_serves else "acts",
+        "created": before.get("created", now),
+        "history": json.dumps([*json.loads(before.get("history", "[]")), start]),
+        "checkpoint_every": every,
+        "job": os.environ.get("SLURM_JOB_ID", ""),
+        "hpcqrl": __version__,
+        "torch": version("torch"),
+        "pennylane": version("pennylane"),
+        "mpi": library(),
+    }

@@ -1,0 +1,65 @@
+"""A run's system, configuration and circuit, as its results file has them.
+
+A file may come from anybody, so it alone has no module imported: what the user once brought by name, she names again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hpcqrl import configuration
+from hpcqrl.systems import SYSTEMS, find
+from hpcqrl.systems.contract import AnySystem, Config
+
+if TYPE_CHECKING:
+    from hpcqrl.quantum.circuit import Circuit
+
+
+class Named(NamedTuple):
+    """What the user has named again: her own system, environment, circuit; None: nothing."""
+
+    system: str | None = None
+    env: str | None = None
+    circuit: str | None = None
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """name: the system's; circuit: None for a model without one."""
+
+    name: str
+    system: AnySystem
+    config: Config
+    circuit: "Circuit | None"
+
+
+def recorded(
+    path: object, name: str, values: Mapping[str, Any], version: str, circuit: str | None, named: Named
+) -> Recorded:
+    """What the results file at `path` is of; values: of its configuration, circuit: its text, version: who wrote it.
+
+    Raises ValueError, in one line, for what this version does not know, and for what must be named and is not.
+    """
+    if named.system is not None and named.system != name:
+        raise ValueError(f"{path} is of system {name}, not {named.system}")
+    if name not in SYSTEMS and named.system is None:
+        raise ValueError(f"{path} is of system {name!r}, which is imported only if you say --system {name}")
+    system = find(name)
+    config = configuration.from_file(system.Config, values, path, version)
+    if named.env is None and ":" in config.env:
+        raise ValueError(f"{path} is of environment {config.env}, which is imported only if you say --env {config.env}")
+    own = values.get("circuit")
+    if circuit is not None:
+        if named.circuit is not None:
+            raise ValueError(f"{path} holds its circuit, and runs with no other: say no --circuit")
+        from hpcqrl.quantum.circuit_text import from_text
+
+        try:
+            return Recorded(name, system, config, from_text(circuit))
+        except ValueError as error:
+            raise ValueError(f"{path} has a circuit that is not right: {error}") from error
+    if own != named.circuit:
+        raise ValueError(
+            f"{path} is of circuit {own}, which it cannot hold: it is imported only if you say --circuit {own}"
+        )
+    return Recorded(name, system, config, system.circuit(config))

@@ -1,0 +1,81 @@
+"""Where a run goes on: what its file offers, told to all ranks, and each agent's own part of the checkpoint."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from hpcqrl.parallel.agents import Agents
+from hpcqrl.parallel.arrays import scatter
+from hpcqrl.recorded import Named, Recorded, recorded
+from hpcqrl.results.checkpoint import Checkpoint, read_checkpoint
+from hpcqrl.states import State
+from hpcqrl.systems.contract import Agent, AnySystem
+
+_COMMON = "common/"  # before the names of what a checkpoint keeps for all
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """What goes on, the same on all ranks, but for `saved`, the checkpoint, which is rank 0's alone.
+
+    every: seconds between checkpoints; elapsed: seconds of running before the last one.
+    """
+
+    run: Recorded
+    every: float
+    elapsed: float
+    complete: bool
+    saved: Checkpoint | None
+
+
+def read_resumption(agents: Agents, path: str, named: Named) -> Resumption:
+    """Read the file, on rank 0, and tell all. All ranks must call; raises Refused, on all, for what cannot be done."""
+    saved, told = None, ""
+    with agents.together():
+        if agents.rank == 0:
+            saved = read_checkpoint(path)
+            facts = saved.attributes
+            known = str(saved.config.get("env"))
+            if named.env is not None and named.env != known:
+                raise ValueError(f"{path} is of environment {known}; to go on in it, say --env {known}")
+            run = [str(facts["system"]), saved.config, str(facts["hpcqrl"]), saved.circuit]
+            told = json.dumps([*run, float(facts["checkpoint_every"]), saved.elapsed, bool(facts["complete"])])
+    name, values, version, circuit, every, elapsed, complete = json.loads(agents.tell(told))
+    with agents.together():
+        run_again = recorded(path, name, values, version, circuit, named)
+    return Resumption(run_again, every, elapsed, complete, saved)
+
+
+def restore(agents: Agents, system: AnySystem, agent: Agent, saved: Checkpoint | None) -> None:
+    """Give every rank what is common to all, and what is its own. All must call; saved: rank 0's.
+
+    A file without a checkpoint has nothing to give: its run begins again.
+    """
+    states: list[State] | None = None
+    with agents.together():  # what may fail on rank 0 does so before the others wait for their states
+        if agents.rank == 0 and saved is not None:
+            states = _states(saved, system, agents)
+    state = scatter(agents, states)
+    common = {key.removeprefix(_COMMON): value for key, value in state.items() if key.startswith(_COMMON)}
+    with agents.together():
+        if not common:
+            return
+        if common["theta"].size != agent.model.size:
+            raise ValueError(f"the checkpoint has {common['theta'].size} parameters, this model {agent.model.size}")
+        try:
+            agent.restore(common, {key: value for key, value in state.items() if not key.startswith(_COMMON)})
+        except KeyError as error:
+            raise ValueError(f"the checkpoint lacks {error}") from error
+
+
+def _states(saved: Checkpoint, system: AnySystem, agents: Agents) -> list[State]:
+    """For each rank what is common to all and, but for a root that serves, an agent's own."""
+    acting = agents.size - agents.root_serves
+    rows = saved.rows.get("episodes", np.empty(0))
+    try:
+        own = system.share_out(saved.agents, acting, int(rows["episode"].max()) + 1 if len(rows) else 0)
+    except KeyError as error:
+        raise ValueError(f"the checkpoint lacks {error}") from error
+    common = {f"{_COMMON}{key}": value for key, value in saved.common.items()}
+    return [common] * agents.root_serves + [common | state for state in own]

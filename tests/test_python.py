@@ -1,0 +1,117 @@
+"""From Python: train, alone or under mpiexec, and read a run; in a script as in a notebook."""
+
+import sys
+
+import numpy as np
+import pytest
+from launch import run
+
+import hpcqrl
+from hpcqrl.results.reader import read_run
+
+TRAIN = """
+import sys
+import hpcqrl
+
+path = hpcqrl.train("qa3c", env="CartPole-v1", episodes=40, qubits=3, out=sys.argv[1])
+print("trained", path)
+"""
+LADDER = """
+import sys
+import hpcqrl
+from hpcqrl.quantum import gates as qml
+
+
+def ladder(qubits, layers):
+    def gates(angles, weights):
+        for q in range(qubits):
+            qml.RY(angles[q], wires=q)
+        for layer in weights:
+            for q in range(qubits - 1):
+                qml.CNOT(wires=(q, q + 1))
+            for q in range(qubits):
+                qml.RX(layer[q], wires=q)
+
+    return hpcqrl.Circuit(gates, qubits, qubits, (layers, qubits), measured=("Z0", f"Z0 Z{qubits - 1}"))
+
+
+path = hpcqrl.train("qa3c", circuit=ladder, qubits=3, episodes=20, out=sys.argv[1])
+print(hpcqrl.load(path).policy()([0.0, 0.1, 0.0, 0.1]))
+"""
+LOAD = """
+import sys
+import hpcqrl
+
+run = hpcqrl.load(sys.argv[1])
+policy, env = run.policy(), run.environment()
+observation, _ = env.reset(seed=1)
+print(policy(observation), len(run.episodes), run.config["qubits"], sorted(run.parameters)[0], run.complete)
+print("mpi4py" in sys.modules, "torch" in sys.modules, "pennylane" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("ranks", [None, 1, 2])
+def test_a_script_trains_and_another_reads_what_it_has_left(tmp_path, ranks):
+    out = tmp_path / "run.h5"
+    done = run(sys.executable, "-c", TRAIN, str(out), ranks=ranks)
+    assert done.returncode == 0 and done.stdout.count(f"trained {out}") == (ranks or 1), done.stdout + done.stderr
+    assert read_run(out).agents == (ranks or 1)
+    done = run(sys.executable, "-c", LOAD, str(out))
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    assert first in ("0 40 3 actor.circuit True", "1 40 3 actor.circuit True")
+    assert second == "False False False", "reading starts no MPI, and needs neither torch nor PennyLane"
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = "import sys, hpcqrl; print([name for name in ('numpy', 'torch', 'mpi4py', 'h5py') if name in sys.modules])"
+    assert run(sys.executable, "-c", code).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("ranks", [None, 2])
+def test_a_circuit_defined_in_the_script_itself(tmp_path, ranks):
+    script, out = tmp_path / "script.py", tmp_path / "run.h5"
+    script.write_text(LADDER)
+    done = run(sys.executable, str(script), str(out), ranks=ranks)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = read_run(out)
+    assert found.config["circuit"] == "__main__:ladder" and '"Z0 Z2"' in found.circuit
+    loaded = hpcqrl.load(out)
+    assert loaded.recorded.circuit.measured == ("Z0", "Z0 Z2") and loaded.policy()(np.zeros(4, np.float32)) in (0, 1)
+
+
+def test_what_cannot_be_done_is_a_value_error_and_the_interpreter_lives_on(tmp_path):
+    (tmp_path / "there.h5").write_bytes(b"x")
+    for options, said in (
+        ({"episode": 3}, "there is no option 'episode'; there are: env, episodes"),
+        ({"env": "Nowhere-v0"}, "no environment 'Nowhere-v0'"),
+        ({"qubits": 0}, "qubits must be at least 1, not 0"),
+        ({"out": tmp_path / "there.h5"}, "there.h5 exists"),
+        ({"circuit": "nowhere:ladder"}, "there is no module 'nowhere'"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            hpcqrl.train("qa3c", **({"out": tmp_path / "x.h5", "episodes": 3} | options))
+    with pytest.raises(ValueError, match="no system 'qa3'"):
+        hpcqrl.train("qa3", out=tmp_path / "x.h5")
+    with pytest.raises(ValueError, match=r"none\.h5 cannot be read"):
+        hpcqrl.load(tmp_path / "none.h5")
+    assert [path.name for path in tmp_path.iterdir()] == ["there.h5"]
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        hpcqrl.trian  # noqa: B018
+
+
+def test_an_error_in_training_is_raised_and_not_the_end_of_the_interpreter(tmp_path):
+    sys.path.insert(0, "tests")
+    with pytest.raises(ZeroDivisionError, match="the cart has left the track"):
+        hpcqrl.train("qa3c", env="test_environments:Breaks-v0", episodes=10_000, out=tmp_path / "x.h5")
+    assert hpcqrl.train("qa3c", episodes=3, qubits=2, out=tmp_path / "x.h5", overwrite=True).exists()
+
+
+def test_a_module_can_be_given_as_the_system(tmp_path):
+    import reinforce
+
+    path = hpcqrl.train(reinforce, episodes=5, out=tmp_path / "x.h5")
+    found = hpcqrl.load(path, system="reinforce")
+    assert found.episodes["baseline"].size == 5 and found.policy(sample=True)(np.zeros(4, np.float32)) in (0, 1)
+    with pytest.raises(ValueError, match="imported only if you say --system reinforce"):
+        hpcqrl.load(path).policy()
