@@ -79,16 +79,37 @@ def test_the_first_probabilities_alone():
     assert np.allclose(ours, simulator.gradient(angles, weights, states, padded)[1], atol=1e-14)
 
 
-def test_twenty_qubits():
+def test_twenty_one_qubits():
+    """Gates on states that do not fit the caches: controls and targets everywhere, one after another and far apart."""
     import pennylane as qml
 
-    circuit = variational(20, 1)
-    angles, weights = inputs(circuit, seed=7, samples=1)
-    node = qml.QNode(
-        lambda: (circuit.function(angles[0], weights), [qml.expval(qml.PauliZ(q)) for q in range(20)])[1],
-        qml.device("lightning.qubit", wires=20),
-    )
-    assert np.allclose(Simulator(circuit, True, np.float64).run(angles, weights)[0], node(), atol=1e-10)
+    def function(angles, weights):
+        for q in range(21):
+            gates.RY(weights[q], wires=q)
+        for q in range(21):
+            gates.CRX(weights[21 + q], wires=(q, (q + 1) % 21))
+        for q in range(21):
+            gates.CRot(*weights[42 + q : 45 + q], wires=(8 * q % 21, (8 * q + 10) % 21))
+        gates.CNOT(wires=(3, 15))
+        gates.IsingXX(weights[0], wires=(20, 0))
+
+    circuit = Circuit(function, 21, 0, (65,), measured=("Z0", "X7", "Y20", "Z3 Z15"))
+    _, weights = inputs(circuit, seed=7)
+    cotangent = np.array([[0.3, -1.0, 0.7, 2.0]])
+    simulator = Simulator(circuit, True, np.float64)
+    values, states = simulator.run_for_gradient(np.zeros((1, 0)), weights)
+    gradient = simulator.gradient(np.zeros((1, 0)), weights, states, cotangent)[1]
+
+    words = [qml.PauliZ(0), qml.PauliX(7), qml.PauliY(20), qml.PauliZ(3) @ qml.PauliZ(15)]
+
+    @qml.qnode(qml.device("lightning.qubit", wires=21), interface="autograd", diff_method="adjoint")
+    def node(weights):
+        function(None, weights)
+        return qml.expval(qml.Hamiltonian(cotangent[0], words))
+
+    differentiable = qml.numpy.array(weights, requires_grad=True)
+    assert np.isclose(cotangent[0] @ values[0], node(differentiable), atol=1e-10)
+    assert np.allclose(gradient, qml.grad(node)(differentiable), atol=1e-10)
 
 
 @pytest.mark.parametrize("qubits", [13, 18, 22])

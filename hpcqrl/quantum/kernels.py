@@ -10,6 +10,7 @@ from hpcqrl.quantum.preparation import derive, derive_back, gradients, prepare
 from hpcqrl.quantum.product_states import product_state, product_state_adjoint
 from hpcqrl.quantum.rows import CONTROL, GATE, KIND, LAST, PERMUTE, TARGET, WORD
 from hpcqrl.quantum.simd import WIDTH, WIDTH_BITS
+from hpcqrl.quantum.tiles import LARGE, LARGE_BACK, apply_run, apply_run_back, tile_of
 
 EXPVAL, PROBS, STATE = range(3)  # what `forward` is asked for
 
@@ -60,8 +61,13 @@ def forward(
         product_state(vectors, bits, lanes[0], lanes[1], psi)
         r = bits
         while r < n_rows and (rows[r, KIND] == GATE or rows[r, KIND] == PERMUTE):
+            if rows[r, KIND] == GATE and psi.nbytes >= LARGE:
+                stop, mask = tile_of(rows, r, 1)
+                apply_run(psi, bits, rows, r, stop, mask, matrices)
+                r = stop
+                continue
             if rows[r, KIND] == GATE:
-                apply_gate(psi, bits, rows[r, TARGET], rows[r, CONTROL], matrices, r)
+                apply_gate(psi, bits, rows[r, TARGET], rows[r, CONTROL], 0, matrices, r)
             else:
                 _permute(psi, spare, permutations[rows[r, TARGET]])
                 psi[:] = spare
@@ -118,18 +124,24 @@ def backward(
             observe_adjoint(psi, bits, rows, last, vectors, bloch, pull, cotangent, sample, u, lam)
         else:
             probabilities_adjoint(psi, cotangent[sample], lam)
-        for r in range(last - 1, bits - 1, -1):
+        r = last - 1
+        while r >= bits:
             if rows[r, KIND] == PERMUTE:
                 permutation = permutations[rows[r, TARGET]]
                 _permute_back(lam, spare, permutation)
                 lam, spare = spare, lam
                 _permute_back(psi, spare, permutation)
                 psi, spare = spare, psi
-                continue
-            adjoint(matrices, r, back)
-            apply_gate(lam, bits, rows[r, TARGET], rows[r, CONTROL], back, r)
-            apply_gate(psi, bits, rows[r, TARGET], rows[r, CONTROL], back, r)
-            overlaps(lam, psi, bits, rows[r, TARGET], rows[r, CONTROL], u, r)
+            elif psi.nbytes >= LARGE_BACK:
+                stop, mask = tile_of(rows, r, -1)
+                apply_run_back(psi, lam, bits, rows, r, stop, mask, matrices, back, u)
+                r = stop + 1
+            else:
+                adjoint(matrices, r, back)
+                apply_gate(lam, bits, rows[r, TARGET], rows[r, CONTROL], 0, back, r)
+                apply_gate(psi, bits, rows[r, TARGET], rows[r, CONTROL], 0, back, r)
+                overlaps(lam, psi, bits, rows[r, TARGET], rows[r, CONTROL], 0, u, r)
+            r -= 1
         product_state_adjoint(vectors, bits, lanes[0], lanes[1], spare, lam, overlap)
         for q in range(bits):
             s0, t0, s1, t1 = overlap[q, 0], overlap[q, 1], overlap[q, 2], overlap[q, 3]
