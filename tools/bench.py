@@ -15,6 +15,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +24,10 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from hpcqrl.quantum import gates
+from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.circuits import quantum_train, variational
 from hpcqrl.quantum.qpu import make_qpu
-from hpcqrl.quantum.trace import Circuit
 from hpcqrl.results.reader import read_run
 
 BIN = Path(sys.executable).parent
@@ -123,25 +125,80 @@ def generator_tasks(layers: int) -> dict[str, Task]:
     return {label: with_gradient(make_qpu(circuit, name), "probs", inputs, 4835) for label, name in names}
 
 
+def native_gradient(circuit: Circuit, samples: int) -> Task:
+    """The measured words of a batch on the native kernels, and the gradient of their sum."""
+    random = np.random.default_rng(0)
+    simulator = make_qpu(circuit).device.simulator(True)  # type: ignore[attr-defined]
+    arrays = random.normal(size=(samples, circuit.n_angles)), random.normal(size=circuit.weights)
+    ones = np.ones((samples, len(circuit.measured)), np.float32)
+    return lambda: simulator.gradient(*arrays, simulator.run_for_gradient(*arrays)[1], ones)
+
+
+def native_forward(circuit: Circuit) -> Task:
+    """The same of one sample, without gradient."""
+    random = np.random.default_rng(0)
+    simulator = make_qpu(circuit).device.simulator(True)  # type: ignore[attr-defined]
+    arrays = random.normal(size=(1, circuit.n_angles)), random.normal(size=circuit.weights)
+    return lambda: simulator.run(*arrays)
+
+
+def scaled(trained: bool, qubits: int = 8, layers: int = 2) -> Circuit:
+    """The VQC with a trained factor for each angle, or with as many weights of no use."""
+    vqc = variational(qubits, layers)
+
+    def function(angles: np.ndarray, weights: np.ndarray) -> None:
+        factors, own = weights[: 2 * qubits], weights[2 * qubits :].reshape(vqc.weights)
+        vqc.function(factors * angles if trained else angles, own)
+
+    return Circuit(function, qubits, 2 * qubits, (2 * qubits + vqc.n_weights,))
+
+
+def ladder(qubits: int) -> Circuit:
+    """RY of the angles, CNOTs from qubit to qubit, Rot of the weights."""
+
+    def function(angles: np.ndarray, weights: np.ndarray) -> None:
+        for q in range(qubits):
+            gates.RY(angles[q], wires=q)
+        for q in range(qubits - 1):
+            gates.CNOT(wires=(q, q + 1))
+        for q in range(qubits):
+            gates.Rot(*weights[q], wires=q)
+
+    return Circuit(function, qubits, qubits, (qubits, 3))
+
+
+def word_tasks(circuit: Circuit, task: Callable[[Circuit], Task]) -> dict[str, Task]:
+    """As many words of one Z as there are qubits, and of two."""
+    n = circuit.qubits
+    two = [tuple(f"{letter}{q} {letter}{(q + 1) % n}" for q in range(n)) for letter in "ZX"]
+    words = {"Z": None, "Z Z": two[0], "X X": two[1]}
+    return {name: task(replace(circuit, measured=measured)) for name, measured in words.items()}  # type: ignore[arg-type]
+
+
+def large_generator(qubits: int) -> Task:
+    """Dist-QTRL's generator on more qubits than the papers'."""
+    circuit = quantum_train(qubits, 3)
+    weights = torch.randn(circuit.weights, requires_grad=True)
+    return with_gradient(make_qpu(circuit), "probs", (torch.zeros(1, 0), weights), 4835)
+
+
 def others(circuit: Circuit, angles: np.ndarray, weights: np.ndarray) -> dict[str, Task]:
     """Other simulators, where they are installed: the same forward pass, on float64."""
     try:
         import qulacs
     except ImportError:
         return {}
-    from hpcqrl.quantum.gates import record
-
     observables = []
     for q in range(circuit.qubits):
         observables.append(qulacs.Observable(circuit.qubits))
         observables[-1].add_operator(1.0, f"Z {q}")
 
-    with record() as gates:  # not timed: its users write their circuits with its own functions
+    with gates.record() as applied:  # not timed: its users write their circuits with its own functions
         circuit.function(angles, weights)
 
     def task() -> object:
         built = qulacs.QuantumCircuit(circuit.qubits)
-        for gate in gates:
+        for gate in applied:
             if gate.name == "Hadamard":
                 built.add_H_gate(gate.wires[0])
             elif gate.name == "CNOT":
@@ -167,6 +224,15 @@ def circuits(seconds: float = 1.0) -> None:
         "VQC 8 qubits x 2 layers, forward + gradient, 5 samples": gradient_tasks(variational(), 5),
         "generator 13 qubits, L=3, forward + gradient": generator_tasks(3),
         "generator 13 qubits, L=13, forward + gradient": generator_tasks(13),
+        "VQC, forward + gradient, 5 samples": {
+            "angle": native_gradient(scaled(False), 5),
+            "weight * angle": native_gradient(scaled(True), 5),
+        },
+        "VQC, forward, 1 sample, by words": word_tasks(variational(), native_forward),
+        "VQC, forward + gradient, 5 samples, by words": word_tasks(variational(), lambda c: native_gradient(c, 5)),
+        "ladder of 8 qubits, forward, 1 sample, by words": word_tasks(ladder(8), native_forward),
+        "ladder of 8, forward + gradient, 5 samples, by words": word_tasks(ladder(8), lambda c: native_gradient(c, 5)),
+        "generator L=3, forward + gradient": {f"{n} qubits": large_generator(n) for n in (16, 18, 20, 21, 22)},
     }
     table = Table(title="time of one call (best of 5 rounds in turn), and its ratio to the first of its row")
     table.add_column("what")
@@ -178,7 +244,8 @@ def circuits(seconds: float = 1.0) -> None:
         first = next(iter(best.values()))
         for number, (name, value) in enumerate(best.items()):
             unit = f"{1e6 * value:,.1f} us" if value < 1e-3 else f"{1e3 * value:,.2f} ms"
-            table.add_row("" if number else what, name, unit, f"{value / first:,.1f}")
+            ratio = value / first
+            table.add_row("" if number else what, name, unit, f"{ratio:,.{0 if ratio > 100 else 2}f}")
         table.add_section()
     Console(width=118).print(table)
 
