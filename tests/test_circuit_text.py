@@ -103,7 +103,7 @@ def changed(**values) -> str:
         (changed(measured=[]), "one or more words"),
         (changed(measured=["Z9"]), "word 'Z9' names wire '9'"),
         (changed(measured=[1]), r"has measured words, not \[1\]"),
-        (changed(gates={}), "at most 100000 gates"),
+        (changed(gates={}), "at most 50000 gates"),
         (changed(gates=[["__import__", [0], []]]), "has a gate's name, not '__import__'"),
         (changed(gates=[["CNOT", [0], []]]), r"has the wires of CNOT, not \[0\]"),
         (changed(gates=[["CNOT", [0, 4], []]]), r"has wires 0 to 3, not \[0, 4\]"),
@@ -149,14 +149,14 @@ def test_whatever_a_text_is_it_is_a_circuit_or_refused_at_once(data):
         assert trace(from_text(text)) is not None
     except ValueError as error:
         assert "\n" not in str(error)
-    assert time.perf_counter() - begin < 1.0
+    assert time.perf_counter() - begin < 5.0
 
 
 def test_the_largest_texts_are_refused_or_read_at_once():
     gate = ["Rot", [1], [[0.0, [1.0, 0]]] * 3]
     begin = time.perf_counter()
-    assert len(trace(from_text(changed(gates=[gate] * 100_000)))) == 100_000
-    assert "at most" in refusal(changed(gates=[gate] * 100_001))
-    assert "characters" in refusal(" " * 10_000_001)
-    assert "JSON" in refusal("[" * 10_000_000)
+    assert len(trace(from_text(changed(gates=[gate] * 50_000)))) == 50_000
+    assert "at most" in refusal(changed(gates=[gate] * 50_001))
+    assert "characters" in refusal(" " * 8_000_001)
+    assert "JSON" in refusal("[" * 8_000_000)
     assert time.perf_counter() - begin < 15.0

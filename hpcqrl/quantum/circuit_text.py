@@ -17,8 +17,8 @@ from hpcqrl.quantum.replay import Replay
 from hpcqrl.quantum.trace import trace
 
 FORMAT = 1
-MOST_CHARACTERS = 10_000_000
-MOST_GATES = 100_000
+MOST_CHARACTERS = 8_000_000
+MOST_GATES = 50_000
 MOST_NUMBERS = 1_000_000  # angles, and weights
 MOST_WORDS = 10_000
 _KEYS = ("format", "qubits", "angles", "weights", "measured", "gates")
