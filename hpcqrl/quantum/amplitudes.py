@@ -5,7 +5,7 @@ eight imaginary parts. Bit b of an amplitude's index is qubit b here (PennyLane'
 within a block, the others choose the block.
 
 A gate acts on a target bit with matrices[row, 0] where the control bit is 0 and matrices[row, 1] where it is 1 (control
--1: matrices[row, branch], everywhere). A matrix is eight floats: re, im of its entries 00, 01, 10, 11.
+-1: the first, everywhere). A matrix is eight floats: re, im of its entries 00, 01, 10, 11.
 """
 
 from hpcqrl.quantum.jit import inlined, jit
@@ -43,15 +43,14 @@ def _lane_coefficient(matrices, row, zero, one, entry, partner, target, lane_con
 
 
 @jit
-def apply_gate(state, bits, target, control, branch, matrices, row):
+def apply_gate(state, bits, target, control, matrices, row):
     """Apply a gate in place."""
     lane_control = control if control < WIDTH_BITS else -1
     block_control = control - WIDTH_BITS if control >= WIDTH_BITS else -1
     halves = 2 if block_control >= 0 else 1
     blocks = (1 << (bits - WIDTH_BITS)) // halves
     for half in range(halves):
-        first = branch + half
-        second = 1 if lane_control >= 0 else first
+        first, second = half, 1 if lane_control >= 0 else half
         if target >= WIDTH_BITS:
             r00 = _coefficient(matrices, row, first, second, 0, lane_control)
             i00 = _coefficient(matrices, row, first, second, 1, lane_control)
@@ -97,9 +96,8 @@ def adjoint(matrices, row, result):
 
 
 @inlined
-def _add_overlaps(lam, psi, start, stop, target, half, first, lane_control, block_control, u, row):
-    """Add what some blocks, or pairs of blocks, have of `overlaps`, where a block bit that controls is `half`, and
-    matrix `first` acts if no lane bit chooses."""
+def _add_overlaps(lam, psi, start, stop, target, half, lane_control, block_control, u, row):
+    """Add what some blocks, or pairs of blocks, have of `overlaps`, where a block bit that controls is `half`."""
     nothing = splat(lam[0] - lam[0])
     at_zero, at_one, x, y = nothing, nothing, nothing, nothing
     if target >= WIDTH_BITS:
@@ -129,7 +127,7 @@ def _add_overlaps(lam, psi, start, stop, target, half, first, lane_control, bloc
         y = mix(nothing - y, y, target)
     for value in range(2 if lane_control >= 0 else 1):
         if lane_control < 0:
-            p, q, v, w, branch = at_zero, at_one, x, y, first
+            p, q, v, w, branch = at_zero, at_one, x, y, half
         elif value == 0:
             p, q = mix(at_zero, nothing, lane_control), mix(at_one, nothing, lane_control)
             v, w, branch = mix(x, nothing, lane_control), mix(y, nothing, lane_control), 0
@@ -143,9 +141,9 @@ def _add_overlaps(lam, psi, start, stop, target, half, first, lane_control, bloc
 
 
 @jit
-def overlaps(lam, psi, bits, target, control, branch, u, row):
+def overlaps(lam, psi, bits, target, control, u, row):
     """Add Im <lam| (1, X, Y, Z) on the target |psi> to u[row, 0] where the control bit is 0, to u[row, 1]
-    where it is 1 (control -1: to u[row, branch], everywhere)."""
+    where it is 1."""
     lane_control = control if control < WIDTH_BITS else -1
     block_control = control - WIDTH_BITS if control >= WIDTH_BITS else -1
     halves = 2 if block_control >= 0 else 1
@@ -153,5 +151,4 @@ def overlaps(lam, psi, bits, target, control, branch, u, row):
     count = blocks // 2 if target >= WIDTH_BITS else blocks
     for half in range(halves):
         for start in range(0, count, SOME):
-            stop = min(start + SOME, count)
-            _add_overlaps(lam, psi, start, stop, target, half, branch + half, lane_control, block_control, u, row)
+            _add_overlaps(lam, psi, start, min(start + SOME, count), target, half, lane_control, block_control, u, row)

@@ -67,7 +67,7 @@ def forward(
                 r = stop
                 continue
             if rows[r, KIND] == GATE:
-                apply_gate(psi, bits, rows[r, TARGET], rows[r, CONTROL], 0, matrices, r)
+                apply_gate(psi, bits, rows[r, TARGET], rows[r, CONTROL], matrices, r)
             else:
                 _permute(psi, spare, permutations[rows[r, TARGET]])
                 psi[:] = spare
@@ -124,24 +124,25 @@ def backward(
             observe_adjoint(psi, bits, rows, last, vectors, bloch, pull, cotangent, sample, u, lam)
         else:
             probabilities_adjoint(psi, cotangent[sample], lam)
-        r = last - 1
-        while r >= bits:
+        to_do = last - 1
+        for r in range(last - 1, bits - 1, -1):
+            if r > to_do:
+                continue  # done, together with the gates before
             if rows[r, KIND] == PERMUTE:
                 permutation = permutations[rows[r, TARGET]]
                 _permute_back(lam, spare, permutation)
                 lam, spare = spare, lam
                 _permute_back(psi, spare, permutation)
                 psi, spare = spare, psi
-            elif psi.nbytes >= LARGE_BACK:
-                stop, mask = tile_of(rows, r, -1)
-                apply_run_back(psi, lam, bits, rows, r, stop, mask, matrices, back, u)
-                r = stop + 1
-            else:
-                adjoint(matrices, r, back)
-                apply_gate(lam, bits, rows[r, TARGET], rows[r, CONTROL], 0, back, r)
-                apply_gate(psi, bits, rows[r, TARGET], rows[r, CONTROL], 0, back, r)
-                overlaps(lam, psi, bits, rows[r, TARGET], rows[r, CONTROL], 0, u, r)
-            r -= 1
+                continue
+            if psi.nbytes >= LARGE_BACK:
+                to_do, mask = tile_of(rows, r, -1)
+                apply_run_back(psi, lam, bits, rows, r, to_do, mask, matrices, back, u)
+                continue
+            adjoint(matrices, r, back)
+            apply_gate(lam, bits, rows[r, TARGET], rows[r, CONTROL], back, r)
+            apply_gate(psi, bits, rows[r, TARGET], rows[r, CONTROL], back, r)
+            overlaps(lam, psi, bits, rows[r, TARGET], rows[r, CONTROL], u, r)
         product_state_adjoint(vectors, bits, lanes[0], lanes[1], spare, lam, overlap)
         for q in range(bits):
             s0, t0, s1, t1 = overlap[q, 0], overlap[q, 1], overlap[q, 2], overlap[q, 3]

@@ -56,8 +56,8 @@ def bloch_vectors(psi, bits, wanted, bloch):
 
 
 @jit
-def bloch_adjoint(psi, bits, wanted, gradient, lam):
-    """Write lam = sum over the qubits in a mask of (gradient[q] . (X, Y, Z)) psi, the adjoint of `bloch_vectors`."""
+def bloch_adjoint(psi, bits, gradient, lam):
+    """Write lam = sum over qubits of (gradient[q] . (X, Y, Z)) psi, the adjoint of `bloch_vectors`."""
     nothing = splat(psi[0] - psi[0])
     lane_z = nothing
     for q in range(WIDTH_BITS):
@@ -68,8 +68,6 @@ def bloch_adjoint(psi, bits, wanted, gradient, lam):
         z = gradient[0, 2] - gradient[0, 2]
         re, im = nothing, nothing
         for q in range(bits):
-            if not wanted >> q & 1:
-                continue
             if q < WIDTH_BITS:
                 br, bi = exchange(ar, q), exchange(ai, q)
                 y = mix(splat(gradient[q, 1]), splat(-gradient[q, 1]), q)

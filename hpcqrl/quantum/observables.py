@@ -54,7 +54,7 @@ def observe_adjoint(psi, bits, rows, first, vectors, bloch, pull, cotangent, sam
         u[r, 0, 2] += z * hx - x * hz
         u[r, 0, 3] += x * hy - y * hx
     if words > first:
-        bloch_adjoint(psi, bits, wanted, pull, lam)
+        bloch_adjoint(psi, bits, pull, lam)
     else:
         lam[:] = 0.0
     if words < rows.shape[0]:

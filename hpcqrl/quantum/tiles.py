@@ -76,7 +76,7 @@ def _offsets(mask):
 
 @jit
 def _control(rows, r, start, mask):
-    """(a row's control bit within the tile, or -1; the matrix that counts if it is -1)."""
+    """(a row's control bit within the tile, or -1; which of its matrices then acts on the whole tile)."""
     control = rows[r, CONTROL]
     if control < 0:
         return -1, 0
@@ -89,14 +89,15 @@ def _control(rows, r, start, mask):
 def apply_run(psi, bits, rows, first, stop, mask, matrices):
     """Apply the gates of the rows first..stop."""
     piece, offsets = 2 << LOWEST, _offsets(mask)
-    tile = np.empty(2 << TILE, psi.dtype)
+    tile, acting = np.empty(2 << TILE, psi.dtype), np.empty_like(matrices)
     for number in range(1 << (bits - TILE)):
         start = _spread(number, ~mask)
         for k in range(offsets.size):
             _copy(psi, 2 * start + offsets[k], tile, k * piece, piece)
         for r in range(first, stop):
             control, branch = _control(rows, r, start, mask)
-            apply_gate(tile, TILE, _place(rows[r, TARGET], mask), control, branch, matrices, r)
+            acting[r, 0], acting[r, 1] = matrices[r, branch], matrices[r, 1]
+            apply_gate(tile, TILE, _place(rows[r, TARGET], mask), control, acting, r)
         for k in range(offsets.size):
             _copy(tile, k * piece, psi, 2 * start + offsets[k], piece)
 
@@ -106,6 +107,7 @@ def apply_run_back(psi, lam, bits, rows, last, stop, mask, matrices, back, u):
     """Undo the gates of the rows from `last` down to stop + 1 on psi and lambda, and add each one's overlaps to u."""
     piece, offsets = 2 << LOWEST, _offsets(mask)
     tile, tile_lam = np.empty(2 << TILE, psi.dtype), np.empty(2 << TILE, psi.dtype)
+    acting, own = np.empty_like(matrices), np.zeros_like(u)
     for r in range(last, stop, -1):
         adjoint(matrices, r, back)
     for number in range(1 << (bits - TILE)):
@@ -116,9 +118,13 @@ def apply_run_back(psi, lam, bits, rows, last, stop, mask, matrices, back, u):
         for r in range(last, stop, -1):
             control, branch = _control(rows, r, start, mask)
             target = _place(rows[r, TARGET], mask)
-            apply_gate(tile_lam, TILE, target, control, branch, back, r)
-            apply_gate(tile, TILE, target, control, branch, back, r)
-            overlaps(tile_lam, tile, TILE, target, control, branch, u, r)
+            acting[r, 0], acting[r, 1] = back[r, branch], back[r, 1]
+            apply_gate(tile_lam, TILE, target, control, acting, r)
+            apply_gate(tile, TILE, target, control, acting, r)
+            overlaps(tile_lam, tile, TILE, target, control, own, r)
+            u[r, branch] += own[r, 0]
+            u[r, 1] += own[r, 1]
+            own[r] = 0.0
         for k in range(offsets.size):
             _copy(tile, k * piece, psi, 2 * start + offsets[k], piece)
             _copy(tile_lam, k * piece, lam, 2 * start + offsets[k], piece)
