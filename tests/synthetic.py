@@ -31,6 +31,7 @@ def write_run(path, returns, system="qa3c", agents=1, seed=0, complete=True, len
     tested["steps"] = np.arange(1, len(tests) + 1) * config.get("test_every", 0)
     tested["episodes"], tested["mean"] = 10, tests
     attributes = dict.fromkeys(ATTRIBUTES, "none") | {"format": 2, "system": system, "config": json.dumps(config)}
+    attributes |= {"counts_each_agent": system == "dist-qtrl", "synchronous": system in ("dist-qtrl", "hdqnn-td3")}
     attributes |= {"seed": seed, "agents": agents, "root": "acts", "history": "[]", "checkpoint_every": 0.0}
     attributes = {
         name: value for name, value in attributes.items() if name not in ("complete", "checkpointed", "interrupted")

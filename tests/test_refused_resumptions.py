@@ -31,7 +31,7 @@ def test_what_cannot_be_resumed_is_said_in_one_line_and_left_alone(tmp_path):
         whole[: len(whole) // 2]: "cannot be resumed",
         changed(lambda file: file.attrs.modify("format", 1)): "is of format 1; this version resumes format 2",
         changed(lambda file: file.attrs.modify("system", "a-system")): "is of system 'a-system'",
-        changed(lambda file: file.attrs.modify("config", '{"env": "E"}')): "configuration differs",
+        changed(lambda file: file.attrs.modify("config", '{"env": "E"}')): "has a configuration without episodes",
         changed(lambda file: file.attrs.modify("config", "not JSON")): "cannot be resumed",
         changed(shorter_theta): "the checkpoint has 3 parameters",
         changed(lambda file: file["checkpoint/common"].pop("moments")): "the checkpoint lacks 'moments'",

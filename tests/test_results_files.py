@@ -19,7 +19,7 @@ from hpcqrl.results.schema import ATTRIBUTES, EPISODE, EVALUATION, row_dtype
 DTYPE = row_dtype(EPISODE)
 FACTS = {"format": 1, "system": "a-system", "config": '{"env": "E"}', "seed": 1, "agents": 2, "created": "now"}
 FACTS |= {"hpcqrl": "0", "torch": "0", "pennylane": "0", "mpi": "none", "root": "acts", "history": "[]", "job": ""}
-FACTS |= {"checkpoint_every": 60.0}
+FACTS |= {"checkpoint_every": 60.0, "counts_each_agent": False, "synchronous": False}
 
 
 def rows(start: int, number: int) -> np.ndarray:
