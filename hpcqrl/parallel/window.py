@@ -48,7 +48,7 @@ class Window:
     """
 
     def __init__(self, agents: Agents, size: int) -> None:
-        self._agents = agents
+        self._agents, self._found = agents, np.empty(1, np.int64)
         self._window = MPI.Win.Allocate(size if agents.rank == _ROOT else 0, 1, comm=agents.comm)
         self._own = np.asarray(self._window.tomemory())
         self._own[:] = 0
@@ -92,19 +92,20 @@ class Window:
 
     def __enter__(self) -> None:
         """Take the mutex."""
-        found = np.empty(1, np.int64)
+        found = [self._found, MPI.INT64_T]
         while True:
-            self._window.Compare_and_swap(
-                [_TAKEN, MPI.INT64_T], [_FREE, MPI.INT64_T], [found, MPI.INT64_T], _ROOT, _MUTEX
-            )
+            self._window.Compare_and_swap([_TAKEN, MPI.INT64_T], [_FREE, MPI.INT64_T], found, _ROOT, _MUTEX)
             self._window.Flush(_ROOT)
-            if found[0] == 0:
+            if self._found[0] == 0:
                 return
             yield_processor()  # to the rank that holds the mutex, perhaps
 
     def __exit__(self, *_: object) -> None:
-        """Release the mutex."""
-        self._window.Accumulate([_FREE, MPI.INT64_T], _ROOT, (_MUTEX, 1, MPI.INT64_T), MPI.REPLACE)
+        """Release the mutex.
+
+        (By Fetch_and_op: each Accumulate of a single number leaks 128 bytes with MPICH 5.)
+        """
+        self._window.Fetch_and_op([_FREE, MPI.INT64_T], [self._found, MPI.INT64_T], _ROOT, _MUTEX, MPI.REPLACE)
         self._window.Flush(_ROOT)
 
     def close(self) -> None:
