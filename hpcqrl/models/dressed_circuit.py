@@ -38,17 +38,19 @@ class DressedCircuit:
         self.inputs, self.outputs, self.tanh = inputs, outputs, tanh
         self.size = self.hidden * (inputs + 1) + circuit.n_weights + outputs * (self.words + 1)
         self._program = lower(circuit, expval=True)
+        # Room for one observation at a time: to make it anew for each `acting` costs as much as a call.
         self._one: Floats = np.empty((1, 2 << self._program.sizes[0]), dtype)
+        self._seen = np.empty((1, inputs))
+        self._single = self._seen, tanh, np.empty((1, self.hidden)), np.empty((1, self.words)), self._one
 
     def acting(self, theta: Floats) -> Callable[[Floats], Floats]:
         """Observation [inputs] to outputs [outputs], with these parameters fixed."""
-        theta = self._checked(theta)
-        hidden, features = np.empty((1, self.hidden)), np.empty((1, self.words))
+        seen, run = self._seen, (*self._program, self._checked(theta), *self._single)
 
         def outputs(observation: Floats) -> Floats:
-            observations = np.ascontiguousarray(observation, np.float64).reshape(1, self.inputs)
+            seen[0] = observation
             result = np.empty((1, self.outputs))
-            dressed_forward(*self._program, theta, observations, self.tanh, hidden, features, self._one, result)
+            dressed_forward(*run, result)
             return result[0]
 
         return outputs

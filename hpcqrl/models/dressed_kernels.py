@@ -23,6 +23,7 @@ def dressed_forward(
     bias = first * inputs
     circuit, last_bias = bias + first, theta.size - n_outputs
     last = last_bias - words * n_outputs
+    squares = n_angles - first  # where the angles arctan h^2 begin
     angles = np.empty((samples, n_angles))
     for t in range(samples):
         for q in range(first):
@@ -32,9 +33,8 @@ def dressed_forward(
             if tanh:
                 value = math.tanh(value)
             hidden[t, q] = value
-            angles[t, q] = math.atan(value)
-            if n_angles > first:
-                angles[t, first + q] = math.atan(value * value)
+            angles[t, squares + q] = math.atan(value * value)  # where there are none, the next overwrites it:
+            angles[t, q] = math.atan(value)  # a branch here costs more than the arctan
     measured = np.empty((samples, words), states.dtype)
     kernels.forward(
         rows, slots, rotations, lines, terms, permutations, sizes,
@@ -62,14 +62,14 @@ def dressed_backward(
     circuit, last_bias = bias + first, theta.size - n_outputs
     last = last_bias - words * n_outputs
     gradient[:] = 0.0
+    squares, squared = n_angles - first, 1.0 if n_angles > first else 0.0
     angles, angle_gradient = np.empty((samples, n_angles)), np.empty((samples, n_angles))
     measured_gradient = np.empty((samples, words), states.dtype)
     for t in range(samples):
         for q in range(first):
             value = hidden[t, q]
-            angles[t, q] = math.atan(value)
-            if n_angles > first:
-                angles[t, first + q] = math.atan(value * value)
+            angles[t, squares + q] = math.atan(value * value)  # where there are none, the next overwrites it:
+            angles[t, q] = math.atan(value)  # a branch here costs more than the arctan
         for q in range(words):
             feature = features[t, q]
             pulled = 0.0
@@ -88,8 +88,7 @@ def dressed_backward(
             value = hidden[t, q]
             square = value * value
             pulled = angle_gradient[t, q] / (1.0 + square)
-            if n_angles > first:
-                pulled += angle_gradient[t, first + q] * 2.0 * value / (1.0 + square * square)
+            pulled += squared * angle_gradient[t, squares + q] * 2.0 * value / (1.0 + square * square)
             if tanh:
                 pulled *= 1.0 - square
             gradient[bias + q] += pulled

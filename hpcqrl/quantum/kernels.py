@@ -57,7 +57,8 @@ def forward(
         values[:n_angles] = angles[sample]
         derive(terms, fixed_terms, terms.shape[0], values)
         prepare(rows, slots, axis, scale, offset, parameter, fixed, True, values, cosine, sine, matrices, vectors)
-        psi = states[sample if states.shape[0] > 1 else 0]
+        final = states[sample if states.shape[0] > 1 else 0]
+        psi, moved = final, False  # each permutation moves it between its place and the spare one
         product_state(vectors, bits, lanes[0], lanes[1], psi)
         r = bits
         while r < n_rows and (rows[r, KIND] == GATE or rows[r, KIND] == PERMUTE):
@@ -70,8 +71,11 @@ def forward(
                 apply_gate(psi, bits, rows[r, TARGET], rows[r, CONTROL], matrices, r)
             else:
                 _permute(psi, spare, permutations[rows[r, TARGET]])
-                psi[:] = spare
+                psi, spare, moved = spare, psi, not moved
             r += 1
+        if moved:
+            final[:] = psi
+            psi, spare = final, psi
         if outcome == EXPVAL:
             observe(psi, bits, rows, r, vectors, bloch, result, sample)
         elif outcome == PROBS:
