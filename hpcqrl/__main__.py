@@ -18,6 +18,7 @@ from hpcqrl import (
 from hpcqrl.interruption import EXIT_STATUS, Interruption
 from hpcqrl.options import Describe, Evaluate, Export, Nothing, Resume, State, Train
 from hpcqrl.parallel.launcher import launched_rank, take_gpu
+from hpcqrl.progress import say
 from hpcqrl.systems import SYSTEMS, find
 from hpcqrl.systems.contract import AnySystem, Config
 
@@ -60,7 +61,7 @@ def main() -> None:
 
 def _say(text: str) -> None:
     if launched_rank() == 0:
-        print(text, flush=True)
+        say(text)
 
 
 def _refuse(reason: str) -> NoReturn:
@@ -137,7 +138,7 @@ def _evaluate(arguments: Sequence[str]) -> None:
         run = load(options.run, **asdict(options.named))
         evaluate(run, options.episodes, options.seed, options.sample, options.video)
 
-    _on_one_rank(evaluate)
+    _without_mpi(evaluate)
 
 
 def _export(arguments: Sequence[str]) -> None:
@@ -150,7 +151,7 @@ def _export(arguments: Sequence[str]) -> None:
         inputs = run.export(options.out, options.circuit, options.overwrite)
         print(f"observations [samples, {inputs}] of {run.recorded.config.env}: {options.out}")
 
-    _on_one_rank(export)
+    _without_mpi(export)
 
 
 def _describe(arguments: Sequence[str]) -> None:
@@ -163,7 +164,7 @@ def _describe(arguments: Sequence[str]) -> None:
 
             describe(load(options.run, **asdict(options.named)).recorded)
 
-        _on_one_rank(of_a_run)
+        _without_mpi(of_a_run)
         return
     name, system = _system("describe", arguments)
     config: Config = _parse(system.Config, f"describe {name}", arguments[1:])
@@ -174,17 +175,20 @@ def _describe(arguments: Sequence[str]) -> None:
 
         describe(Recorded(name, system, config, system.circuit(config)))
 
-    _on_one_rank(of_a_system)
+    _without_mpi(of_a_system)
 
 
-def _on_one_rank(do: Callable[[], None]) -> None:
-    """Do it on rank 0 alone; what is wrong with what was asked is said in a line."""
-    if launched_rank() > 0:
-        return
+def _without_mpi(do: Callable[[], None]) -> None:
+    """Do it, on every rank or task that is asked to; what is wrong with what was asked is said in a line."""
     try:
         do()
+        sys.stdout.flush()
+    except BrokenPipeError:  # as in `hpcqrl describe qa3c | head`: nobody wants to read more
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        sys.exit(1)
     except (ValueError, OSError, ImportError) as error:
-        _refuse(str(error))
+        print(f"hpcqrl: {error}", file=sys.stderr, flush=True)
+        sys.exit(2)
 
 
 def _state(arguments: Sequence[str]) -> None:
@@ -197,7 +201,7 @@ def _state(arguments: Sequence[str]) -> None:
         state = "complete" if run.complete else "checkpoint" if "checkpointed" in run.attributes else "begun"
         print(f"{state} {run.attributes.get('job', '')}".strip())
 
-    _on_one_rank(state)
+    _without_mpi(state)
 
 
 def _check(arguments: Sequence[str]) -> None:

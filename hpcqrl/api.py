@@ -38,7 +38,7 @@ def train(
     from hpcqrl.interruption import EXIT_STATUS, Interruption
     from hpcqrl.parallel.agents import Interrupted, Refused, errors_end_all, start
 
-    interruption = Interruption()
+    interruption = Interruption(ctrl_c=False)  # which is Python's own in a notebook
     try:
         agents = start()
         with errors_end_all(agents, alone=False):

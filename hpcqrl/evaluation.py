@@ -1,6 +1,7 @@
 """Play a trained policy: its returns, what their mean is worth, and a film of it."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,12 @@ def episode_return(env: gymnasium.Env, policy: Callable[[Any], Any], observation
         total += float(reward)
         done = terminated or truncated
     return total
+
+
+def close(env: gymnasium.Env) -> None:
+    """Close an environment: its windows, threads, processes. What goes wrong in that is not worth a run's end."""
+    with suppress(Exception):
+        env.close()
 
 
 def bootstrap_interval(returns: Sequence[float], seed: int) -> tuple[float, float]:

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcqrl.envs.replayed import Episode
+from hpcqrl.envs.seeded import Seeded
 from hpcqrl.evaluation import episode_return
-from hpcqrl.randomness import as_int, jump_random_states, own_seeds, random_states, set_random_states
+from hpcqrl.randomness import Numbers, as_int, jump_random_states, own_seeds, random_states, set_random_states
 from hpcqrl.rl.transitions import Transitions
 from hpcqrl.states import State
 
@@ -30,14 +31,12 @@ class Explorer:
     replay: Transitions
 
     def __init__(self, env: gymnasium.Env, test_env: gymnasium.Env, seed: int, rank: int) -> None:
-        env_seed, test_seed, random_seed, qpu_seed = map(as_int, own_seeds(seed, rank, 4))
+        env_seed, test_seed, random_seed, qpu_seed = own_seeds(seed, rank, 4)
         self.env, self.test_env = env, test_env
-        env.reset(seed=env_seed)
-        test_env.reset(seed=test_seed)
-        self.random, self.qpu_seed = np.random.default_rng(random_seed), qpu_seed
-        self.generators = {"explore": self.random} | {
-            name: each.unwrapped.np_random for name, each in (("env", env), ("test", test_env))
-        }
+        self._seeded, tested = Seeded(env, env_seed), Seeded(test_env, test_seed)
+        self.random, self.qpu_seed = np.random.default_rng(as_int(random_seed)), as_int(qpu_seed)
+        self.generators: dict[str, Numbers] = {"explore": self.random, "env": self._seeded.numbers}
+        self.generators["test"] = tested.numbers
         self.episode = Episode(env)
         self.steps = self.updates = 0
         self.episodes, self.first_number = 0, 0  # this agent's finished ones; the number that they count from
@@ -77,7 +76,8 @@ class Explorer:
         """What a checkpoint keeps of this agent; losses: how many kinds of them there are."""
         counts = {"episodes": np.array(self.episodes), "begun_at": np.array(self.begun_at)}
         kept = {"losses": np.array(self.losses, np.float64).reshape(-1, losses)}
-        return random_states(self.generators) | counts | kept | self.episode.state() | self.replay.state()
+        own = random_states(self.generators) | self._seeded.state()
+        return own | counts | kept | self.episode.state() | self.replay.state()
 
     def restore(self, common: State, own: State) -> None:
         """Go on from a checkpoint; an agent that was not there then has nothing of its own but where numbers begin."""
@@ -89,6 +89,12 @@ class Explorer:
             return
         self.episodes, self.begun_at = int(own["episodes"]), int(own["begun_at"])
         self.replay.restore(own)
+        anew = self._seeded.restore(own, self.updates)
+        if anew:
+            self.generators["env"] = self._seeded.numbers
+            self.episode = Episode(self.env)
         self.episode.restore(own)
         self.losses = [tuple(values) for values in own["losses"].tolist()]
         set_random_states(self.generators, own)
+        if anew:
+            self._seeded.settle()

@@ -8,8 +8,9 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcqrl.envs.seeded import Seeded
 from hpcqrl.parallel.pushes import Optimiser, Refusals
-from hpcqrl.randomness import as_int, jump_random_states, own_seeds, random_states, set_random_states
+from hpcqrl.randomness import Numbers, as_int, jump_random_states, own_seeds, random_states, set_random_states
 from hpcqrl.rl.exploration import sample_softmax
 from hpcqrl.rl.optimisers import clip_norm
 from hpcqrl.states import State
@@ -33,10 +34,10 @@ class InStep:
 
     def __init__(self, env: gymnasium.Env, episodes: int, seed: int, rank: int) -> None:
         env_seed, action_seed, qpu_seed = own_seeds(seed, rank, 3)
-        env.reset(seed=as_int(env_seed))
+        self._seeded = Seeded(env, env_seed)
         self.env, self._wanted, self.qpu_seed = env, episodes, as_int(qpu_seed)
         self.random = np.random.default_rng(action_seed)
-        self.generators = {"action": self.random, "env": env.unwrapped.np_random}
+        self.generators: dict[str, Numbers] = {"action": self.random, "env": self._seeded.numbers}
         self.updates = self.episodes = 0  # the latter of all agents
         self.waited = 0.0  # seconds, in the last update
         self._refusals = Refusals()
@@ -91,7 +92,7 @@ class InStep:
 
     def state(self) -> State:
         """What a checkpoint keeps of this agent."""
-        return random_states(self.generators)
+        return random_states(self.generators) | self._seeded.state()
 
     def restore(self, common: State, own: State) -> None:
         """Go on from a checkpoint; own is empty for an agent that was not there then."""
@@ -99,5 +100,7 @@ class InStep:
         self.updates, self.episodes = int(common["updates"]), int(common["episodes"])
         if own:
             set_random_states(self.generators, own)
+            self._seeded.restore(own, self.updates)
+            self.generators["env"] = self._seeded.numbers
         else:
             jump_random_states(self.generators, self.updates)

@@ -1,22 +1,29 @@
-"""Requests to end, as Slurm sends them before it takes the nodes away."""
+"""Requests to end, as Slurm sends them before it takes the nodes away, and people from their keyboards."""
 
 import signal
 
-SIGNALS = (signal.SIGUSR1, signal.SIGTERM)
+SIGNALS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
 EXIT_STATUS = 75  # EX_TEMPFAIL of sysexits.h: try again later; the run can be resumed
 
 
 class Interruption:
-    """Notes the arrival of SIGUSR1 or SIGTERM, from its construction on; nothing else happens by itself."""
+    """Notes the arrival of SIGUSR1, SIGTERM or, from a keyboard, SIGINT; nothing else happens by itself.
 
-    def __init__(self) -> None:
+    From its construction on until `end`. The second SIGINT is a KeyboardInterrupt, as usual. ctrl_c: whether the first
+    one is noted, too.
+    """
+
+    def __init__(self, ctrl_c: bool = True) -> None:
         self.arrived = False
-        self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        noted = SIGNALS if ctrl_c else SIGNALS[:2]
+        self._before = {number: signal.signal(number, self._note) for number in noted}
 
     def end(self) -> None:
         """Handle the signals as before."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _note(self, *_: object) -> None:
+    def _note(self, number: int, _: object) -> None:
+        if self.arrived and number == signal.SIGINT:
+            raise KeyboardInterrupt
         self.arrived = True

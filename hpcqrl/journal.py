@@ -103,7 +103,8 @@ class Journal:
         self._agents.wish = False
         if ends:
             self._agents.barrier()
-            raise Interrupted("all of it is kept in the results file, for `hpcqrl resume`")
+            path = self._recorder.path if self._recorder else "FILE"  # rank 0 says it
+            raise Interrupted(f"all of it is kept; to go on: hpcqrl resume {path}")
 
     def between_updates(self, agent: AsynchronousAgent, shared: Parameters) -> None:
         """What an asynchronous agent does between two pushes: `tick`, and take part in a checkpoint if one is due."""

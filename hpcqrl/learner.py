@@ -7,7 +7,8 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcqrl.randomness import as_int, jump_random_states, own_seeds, random_states, set_random_states
+from hpcqrl.envs.seeded import Seeded
+from hpcqrl.randomness import Numbers, as_int, jump_random_states, own_seeds, random_states, set_random_states
 from hpcqrl.states import State
 
 if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl describe`
@@ -26,16 +27,17 @@ class Learner:
 
     def __init__(self, env: gymnasium.Env, episodes: int, seed: int, rank: int) -> None:
         env_seed, action_seed, qpu_seed = own_seeds(seed, rank, 3)
-        env.reset(seed=as_int(env_seed))
+        self._seeded = Seeded(env, env_seed)
         self.random, self.qpu_seed = np.random.default_rng(action_seed), as_int(qpu_seed)
-        self.generators = {"action": self.random, "env": env.unwrapped.np_random}
+        self.generators: dict[str, Numbers] = {"action": self.random, "env": self._seeded.numbers}
         self.episodes = episodes
         self.unfinished: list[int] = []  # numbers of episodes taken on, the one at play last
         self.saved: State | None = None  # the checkpoint to go on from
 
     def state(self) -> State:
         """What a checkpoint keeps of it."""
-        return random_states(self.generators) | {"unfinished": np.array(self.unfinished, np.int64)}
+        kept = {"unfinished": np.array(self.unfinished, np.int64)}
+        return random_states(self.generators) | self._seeded.state() | kept
 
     def restore(self, common: State, own: State) -> bool:
         """Go on from a checkpoint; whether this agent was there then, else it has at most unfinished episodes."""
@@ -44,6 +46,8 @@ class Learner:
         self.unfinished = [number for number in unfinished if number < self.episodes]
         if "random.action" in own:
             set_random_states(self.generators, own)
+            self._seeded.restore(own, int(common["version"]))
+            self.generators["env"] = self._seeded.numbers
             return True
         jump_random_states(self.generators, int(common["version"]))
         return False

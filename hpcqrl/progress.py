@@ -1,14 +1,26 @@
 """What a run says: a live line on a terminal, a plain one every 10 s elsewhere, and at its end what it was."""
 
+import os
+import sys
 import time
 from collections import deque
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpcqrl.results.reader import Run
+if TYPE_CHECKING:
+    from hpcqrl.results.reader import Run
 
 _PLAIN_INTERVAL = 10.0  # seconds
+
+
+def say(text: str) -> None:
+    """Print a line at once. Where nobody reads any more, or the log's disk is full, the run goes on without."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (for good)
 
 
 class Progress:
@@ -35,10 +47,11 @@ class Progress:
         now = time.monotonic()
         facts = self._facts(now)
         if self._bar is not None:
-            self._bar.update(self._task, completed=self.done, facts=facts, refresh=True)
+            with suppress(OSError):  # the terminal may be gone
+                self._bar.update(self._task, completed=self.done, facts=facts, refresh=True)
         elif now >= self._due:
             self._due = now + _PLAIN_INTERVAL
-            print(f"{self.title}: {self.unit[:-1]} {self.done:,} of {self.whole:,}, {facts}", flush=True)
+            say(f"{self.title}: {self.unit[:-1]} {self.done:,} of {self.whole:,}, {facts}")
 
     def _facts(self, now: float) -> str:
         elapsed = now - self._start
@@ -53,7 +66,8 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            with suppress(OSError):
+                self._bar.stop()
 
 
 def _live_bar(whole: int, title: str) -> tuple[Any, Any]:
@@ -69,7 +83,7 @@ def _live_bar(whole: int, title: str) -> tuple[Any, Any]:
     return bar, bar.add_task(title, total=whole, facts="starting")
 
 
-def summary(run: Run, duration: float) -> str:
+def summary(run: "Run", duration: float) -> str:
     """What a complete run of so many seconds was, in some lines."""
     episodes = run.episodes
     part, steps = min(100 * run.agents, max(1, len(episodes) // 2)), episodes["length"].sum()

@@ -8,6 +8,8 @@ import numpy as np
 
 from hpcqrl.states import State
 
+Numbers = np.random.Generator | np.random.RandomState  # the latter is what older environments have
+
 
 def shared_random(seed: int) -> np.random.Generator:
     """Numbers that are the same on every rank: what parameters start from."""
@@ -24,23 +26,45 @@ def as_int(seed: np.random.SeedSequence) -> int:
     return int(seed.generate_state(1)[0])
 
 
-def random_states(generators: Mapping[str, np.random.Generator]) -> State:
+def random_states(generators: Mapping[str, Numbers]) -> State:
     """All that the generators' next numbers depend on, by name: JSON, which runs no code when it is loaded."""
-    states = {name: json.dumps(generator.bit_generator.state) for name, generator in generators.items()}
+    states = {name: json.dumps(_state(generator), default=_listed) for name, generator in generators.items()}
     return {f"random.{name}": np.frombuffer(text.encode(), np.uint8) for name, text in states.items()}
 
 
-def set_random_states(generators: Mapping[str, np.random.Generator], state: State) -> None:
+def set_random_states(generators: Mapping[str, Numbers], state: State) -> None:
     """Have the generators go on from there. Raises ValueError if a state is missing, or not of its generator's kind."""
     for name, generator in generators.items():
         try:
-            generator.bit_generator.state = json.loads(state[f"random.{name}"].tobytes())
-        except (TypeError, KeyError, UnicodeDecodeError) as error:
+            saved = json.loads(state[f"random.{name}"].tobytes())
+            for key, value in saved.get("state", {}).items() if isinstance(saved.get("state"), dict) else ():
+                if isinstance(value, list):
+                    saved["state"][key] = np.array(value, _state(generator)["state"][key].dtype)
+            if "buffer" in saved:  # Philox
+                saved["buffer"] = np.array(saved["buffer"], np.uint64)
+            if isinstance(generator, np.random.RandomState):
+                generator.set_state(saved)
+            else:
+                generator.bit_generator.state = saved
+        except (TypeError, KeyError, AttributeError, UnicodeDecodeError) as error:
             raise ValueError(f"no state for the random numbers of {name}: {error!r}") from error
 
 
-def jump_random_states(generators: Mapping[str, np.random.Generator], updates: int) -> None:
+def jump_random_states(generators: Mapping[str, Numbers], updates: int) -> None:
     """Have the generators of an agent that joins after so many updates go on where none was at an earlier start."""
     for generator in generators.values():
-        bits: Any = generator.bit_generator
-        bits.state = bits.jumped(1 + updates).state
+        bits: Any = getattr(generator, "_bit_generator", None) or generator.bit_generator  # type: ignore[union-attr]
+        if hasattr(bits, "jumped"):
+            bits.state = bits.jumped(1 + updates).state
+        else:  # SFC64 cannot jump
+            bits.state = type(bits)(np.random.SeedSequence([int(bits.random_raw()), updates])).state
+
+
+def _state(generator: Numbers) -> dict[str, Any]:
+    if isinstance(generator, np.random.RandomState):
+        return dict(generator.get_state(legacy=False))
+    return dict(generator.bit_generator.state)
+
+
+def _listed(value: Any) -> Any:
+    return value.tolist()  # an array, as most kinds but PCG64 have

@@ -23,6 +23,9 @@ class Named(NamedTuple):
     circuit: str | None = None
 
 
+NOTHING = Named()
+
+
 @dataclass(frozen=True)
 class Recorded:
     """name: the system's; circuit: None for a model without one."""

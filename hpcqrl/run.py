@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from hpcqrl import provenance
+from hpcqrl.evaluation import close
 from hpcqrl.interruption import Interruption
 from hpcqrl.journal import Journal
 from hpcqrl.parallel.agents import Agents
 from hpcqrl.parallel.launcher import output_is_terminal
 from hpcqrl.parallel.root import root_serves
-from hpcqrl.progress import Progress, summary
-from hpcqrl.recorded import Named, Recorded
+from hpcqrl.progress import Progress, say, summary
+from hpcqrl.recorded import NOTHING, Named, Recorded
 from hpcqrl.results.reader import read_run
 from hpcqrl.results.recorder import Recorder
 from hpcqrl.results.schema import EPISODE
@@ -44,13 +45,13 @@ def train(
     return out
 
 
-def resume(agents: Agents, interruption: Interruption, path: str | Path, named: Named) -> None:
+def resume(agents: Agents, interruption: Interruption, path: str | Path, named: Named = NOTHING) -> None:
     """Go on from a file's last checkpoint, or from the start if it has none. As `train`."""
     found = read_resumption(agents, str(path), named)
     if not found.complete:
         _run(agents, interruption, found.run, Path(path), False, found.every, found)
     elif agents.rank == 0:
-        print(f"{path} is complete: there is nothing to resume", flush=True)
+        say(f"{path} is complete: there is nothing to resume")
 
 
 def compile_kernels(agents: Agents) -> None:
@@ -61,7 +62,7 @@ def compile_kernels(agents: Agents) -> None:
         from hpcqrl.quantum.jit import cached
 
         if first and agents.rank == 0 and not cached():
-            print("compiling the circuit kernels, once for this machine", flush=True)
+            say("compiling the circuit kernels, once for this machine")
         simulator.compile_kernels()
         dressed_circuit.compile_kernels()
 
@@ -84,10 +85,12 @@ def _run(
                 from hpcqrl.quantum.jit import cached
 
                 if not cached():  # a wrong environment is named before anyone waits for kernels
-                    system.environment(config).close()
+                    close(system.environment(config))
             compile_kernels(agents)
         with agents.together():
             agent = system.Agent(config, agents.rank, run.circuit)
+            for env in agent.envs:
+                cleanup.callback(close, env)
         agents.root_serves = root_serves(agents, needs.root)
         columns = EPISODE + system.FACTS.columns
         if resumed:
@@ -110,7 +113,7 @@ def _run(
         journal = Journal(agents, columns, recorder, progress, interruption, every, elapsed)
         duration = journal.close(system.train(agent, agents, journal))
     if recorder is not None:
-        print(summary(read_run(out), duration), flush=True)
+        say(summary(read_run(out), duration))
     agents.barrier()  # whoever goes on after this finds the file complete
 
 
@@ -130,9 +133,11 @@ def _circuit_text(run: Recorded) -> str | None:
 
 def _say_what_begins(run: Recorded, agents: Agents, needs: Needs, out: Path, resumed_after: int | None) -> None:
     acting = agents.size - agents.root_serves
-    print(f"{run.name}: {acting} agent{'s' * (acting > 1)}, {run.config.env}, results in {out}", flush=True)
+    say(f"{run.name}: {acting} agent{'s' * (acting > 1)}, {run.config.env}, results in {out}")
     if resumed_after is not None:
-        print(f"resumed after {resumed_after:,} episodes", flush=True)
+        say(f"resumed after {resumed_after:,} episodes")
+    for note in needs.notes:
+        say(note)
     if agents.root_serves:
         why = "as asked" if needs.root == "serve" else "one-sided operations here wait for it"
-        print(f"rank 0 does not act but serves the shared parameters: {why}", flush=True)
+        say(f"rank 0 does not act but serves the shared parameters: {why}")

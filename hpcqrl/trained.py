@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from hpcqrl.evaluation import bootstrap_interval, film, play
+from hpcqrl.evaluation import bootstrap_interval, close, film, play
 from hpcqrl.randomness import as_int, own_seeds
 from hpcqrl.recorded import Named, Recorded, recorded
 from hpcqrl.results.reader import Run, read_run
@@ -71,7 +71,7 @@ class Trained(Run):
             qpu_seed = as_int(own_seeds(seed, 0, 4)[3])  # nor the circuit's
             return run, run.system.model(run.config, env, run.circuit, qpu_seed)
         finally:
-            env.close()
+            close(env)
 
 
 def load(path: str | Path, *, system: str | None = None, env: str | None = None, circuit: str | None = None) -> Trained:
@@ -95,7 +95,9 @@ def evaluate(run: Trained, episodes: int, seed: int, sample: bool, video: Path |
     policy: Callable[[Any], Any] = run.policy(sample, seed)
     found = run.recorded
     filmed = None if video is None else run.environment("rgb_array")  # before playing: it may not know how
-    returns = play(run.environment(), policy, episodes, seed)
+    env = run.environment()
+    returns = play(env, policy, episodes, seed)
+    close(env)
     low, high = bootstrap_interval(returns, seed)
     mean = sum(returns) / len(returns)
     print(
@@ -105,3 +107,4 @@ def evaluate(run: Trained, episodes: int, seed: int, sample: bool, video: Path |
         print("actions: always the likeliest; --sample draws them, as training does")
     if video is not None and filmed is not None:
         print(f"{film(filmed, policy, seed, video)} frames: {video}")
+        close(filmed)

@@ -31,9 +31,9 @@ class Config:
 
 class Agent:
     def __init__(self, config, rank, circuit):
-        self.env, self.baseline = environment(config), 0.0
-        self.in_step = InStep(self.env, config.episodes, config.seed, rank)
-        self.model, self.extent = model(config, self.env, circuit), self.in_step.extent
+        self.envs, self.baseline = [environment(config)], 0.0
+        self.in_step = InStep(self.envs[0], config.episodes, config.seed, rank)
+        self.model, self.extent = model(config, self.envs[0], circuit), self.in_step.extent
         self.in_step.start(self.model.initial(shared_random(config.seed)), Adam(0.01))
 
     def restore(self, common, own):

@@ -1,6 +1,11 @@
-"""Colours of lines."""
+"""Matplotlib, drawing to files alone, and the colours of lines."""
+
+import os
+
+os.environ["MPLBACKEND"] = "Agg"  # to files alone, whatever a notebook or a login shell has set for itself
 
 import matplotlib
+import matplotlib.pyplot as plt  # noqa: F401  (for all tools: after the line above)
 import numpy as np
 
 

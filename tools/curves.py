@@ -11,18 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import matplotlib
 import numpy as np
 import tyro
-from colours import colours_of
+from colours import colours_of, plt
 from evaluations import draw_tests
 from intervals import interval
 from reading import axis, by_seed, how_counted, label, moving_average, per_agent, read_runs, say
 
 from hpcqrl.results.reader import Run
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 
 POINTS = 400  # of a line
 RESAMPLES = 1000  # for each of them

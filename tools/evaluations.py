@@ -3,8 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-from colours import colours_of
+from colours import colours_of, plt
 from reading import common_tests, label, say
 
 from hpcqrl.results.reader import Run

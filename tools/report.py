@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-import matplotlib
 import numpy as np
+from colours import plt
 from curves import RESAMPLES, mean_curve
 from intervals import interval
 from papers.paper import Curves, Paper, Scores, Settings
@@ -31,9 +31,6 @@ from report_tables import (
 from table import comma_separated, markdown
 
 from hpcqrl.results.reader import Run
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 
 
 def draw(paper: Paper, part: Curves, runs: Runs, out: Path) -> str:

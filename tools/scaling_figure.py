@@ -2,13 +2,10 @@
 
 from pathlib import Path
 
-import matplotlib
 import numpy as np
+from colours import plt
 from scaling_points import Point
 from throughput import Model
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 
 MOST = 10_000  # agents that are predicted
 

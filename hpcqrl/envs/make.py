@@ -1,5 +1,6 @@
 """Environments as the agents see them: one flat float32 observation, and a discrete action or a flat vector."""
 
+import sys
 from typing import Any
 
 import gymnasium
@@ -15,22 +16,36 @@ def make(name: str, actions: int | None = None, render_mode: str | None = None) 
     Raises ValueError for an environment that is not known, or whose observations or actions are of another kind.
     """
     env = _registered(name, render_mode)
-    if not isinstance(env.action_space, spaces.Discrete):
-        raise ValueError(f"{name} has actions {env.action_space}, but this system needs discrete ones")
-    if actions is None:
-        actions = int(env.action_space.n)
-    if not 1 <= actions <= env.action_space.n:
-        raise ValueError(f"{name} has {env.action_space.n} actions; the first {actions} cannot be used")
-    return FirstActions(FlatObservations(env), actions)
+    try:
+        if not isinstance(env.action_space, spaces.Discrete):
+            raise ValueError(f"{name} has actions {env.action_space}, but this system needs discrete ones")
+        if actions is None:
+            actions = int(env.action_space.n)
+        if not 1 <= actions <= env.action_space.n:
+            raise ValueError(f"{name} has {env.action_space.n} actions; the first {actions} cannot be used")
+        return FirstActions(FlatObservations(env), actions)
+    except ValueError:
+        env.close()
+        raise
 
 
 def make_continuous(name: str, render_mode: str | None = None) -> gymnasium.Env:
     """The same with continuous actions: each a flat vector in [-1, 1], stretched to the environment's own range."""
     env = _registered(name, render_mode)
     space = env.action_space
-    if not isinstance(space, spaces.Box) or not np.isfinite([space.low, space.high]).all():
-        raise ValueError(f"{name} has actions {space}, but this system needs a Box with finite bounds")
-    return StretchedActions(FlatObservations(env))
+    try:
+        if not isinstance(space, spaces.Box) or not np.isfinite([space.low, space.high]).all():
+            raise ValueError(f"{name} has actions {space}, but this system needs a Box with finite bounds")
+        return StretchedActions(FlatObservations(env))
+    except ValueError:
+        env.close()
+        raise
+
+
+def needs_more_actions(name: str) -> bool:
+    """Whether this is one of MiniGrid's where moving about may not be enough: things are to be taken or opened."""
+    moving = ("Empty", "SimpleCrossing", "LavaCrossing", "LavaGap", "FourRooms", "DistShift", "Dynamic")
+    return name.startswith("MiniGrid-") and not name.startswith(tuple(f"MiniGrid-{kind}" for kind in moving))
 
 
 def sizes(env: gymnasium.Env) -> tuple[int, int]:
@@ -55,19 +70,37 @@ def _registered(name: str, render_mode: str | None) -> gymnasium.Env:
         raise ValueError(f"no environment {name!r}: {error}") from error
 
 
+def _is_minigrid(env: gymnasium.Env) -> bool:
+    """Whether it is one of MiniGrid's, whose image alone is seen [the papers' way]: direction and mission are not."""
+    minigrid: Any = sys.modules.get("minigrid.minigrid_env")
+    return minigrid is not None and isinstance(env.unwrapped, minigrid.MiniGridEnv)
+
+
 class FlatObservations(gymnasium.ObservationWrapper):
-    """The observation (of a dict, its "image") as one flat float32 vector; ValueError where it is not finite."""
+    """The observation (of MiniGrid's, its image) as one flat float32 vector, and the reward as a float.
+
+    Raises ValueError where an observation is not finite or of another size than its space, or a reward is no number.
+    """
 
     def __init__(self, env: gymnasium.Env) -> None:
         super().__init__(env)
         space = env.observation_space
-        self._image = isinstance(space, spaces.Dict) and "image" in space.spaces
+        self._image = isinstance(space, spaces.Dict) and "image" in space.spaces and _is_minigrid(env)
         box = space["image"] if isinstance(space, spaces.Dict) and self._image else space
         if not isinstance(box, spaces.Box):
-            raise ValueError(f"{env.spec and env.spec.id} has observations {space}, but this system needs a Box")
+            raise ValueError(
+                f"{env.spec and env.spec.id} has observations {space}, but this system needs a Box; "
+                "gymnasium.wrappers.FlattenObservation makes one of any space"
+            )
         self.observation_space = spaces.Box(-np.inf, np.inf, (int(np.prod(box.shape)),), np.float32)
         self._size = int(np.prod(box.shape))
         self._zeros = None if box.dtype.kind in "biu" else np.zeros(self.observation_space.shape, np.float32)
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        if type(reward) is not float:
+            reward = float(reward) if type(reward) is int else _number(reward)
+        return self.observation(observation), reward, terminated, truncated, info
 
     def observation(self, observation: Any) -> np.ndarray:
         if self._image:
@@ -78,6 +111,14 @@ class FlatObservations(gymnasium.ObservationWrapper):
         if self._zeros is not None and not self._zeros.dot(flat) == 0.0:  # 0 * NaN and 0 * inf are NaN
             raise ValueError(f"the environment gave an observation that is not finite: {flat}")
         return flat
+
+
+def _number(reward: Any) -> float:
+    """A reward as a number; it may be an array of one."""
+    try:
+        return float(np.asarray(reward).item())
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the environment gave the reward {reward!r}, which is not a number") from error
 
 
 class FirstActions(gymnasium.ActionWrapper):

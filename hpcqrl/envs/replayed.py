@@ -1,10 +1,12 @@
 """An episode at play that a checkpoint can keep, whatever the environment holds: by playing it again."""
 
+from typing import Any
+
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcqrl.randomness import random_states, set_random_states
+from hpcqrl.randomness import Numbers, random_states, set_random_states
 from hpcqrl.states import State
 
 Floats = NDArray[np.floating]
@@ -18,7 +20,8 @@ class Episode:
 
     def __init__(self, env: gymnasium.Env) -> None:
         self.env = env
-        self._random = {"env": env.unwrapped.np_random}
+        numbers: Any = env.unwrapped.np_random
+        self._random: dict[str, Numbers] = {"env": numbers}
         self.begin()
 
     def begin(self) -> None:

@@ -8,6 +8,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import NoReturn
 
 import mpi4py
 import numpy as np
@@ -22,6 +23,7 @@ with warnings.catch_warnings():
 
 Floats = NDArray[np.floating]
 
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 _TURN = 0.5  # seconds between two ranks' turns to say what went wrong
 _SPOKEN = 7  # the tag of a message that says that another rank has said it
@@ -96,7 +98,7 @@ class Agents:
         try:
             yield
         except Exception as error:
-            expected = isinstance(error, ValueError | OSError | ImportError)
+            expected = isinstance(error, ValueError | OSError | ImportError) and _is_ours(error)
             problem = str(error) if expected else f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
             problem = problem or type(error).__name__
         found = [(rank, text) for rank, text in enumerate(self.gather_text(problem)) if text]
@@ -164,6 +166,14 @@ def start() -> Agents:
     return agents
 
 
+def _is_ours(error: BaseException) -> bool:
+    """Whether it was raised in this package, with all that its message needs; others' errors need their place, too."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return place is not None and place.tb_frame.f_code.co_filename.startswith(_PACKAGE)
+
+
 @contextmanager
 def errors_end_all(agents: Agents, alone: bool = True) -> Iterator[None]:
     """An exception in this block is printed and ends every rank of the job, with status 1, whatever they wait for.
@@ -171,28 +181,39 @@ def errors_end_all(agents: Agents, alone: bool = True) -> Iterator[None]:
     Where all ranks fail alike, one speaks, as a rule the lowest, and ends the others. alone: also a single rank, which
     otherwise has the exception raised: nobody waits for it.
     """
+    leave, pid = os._exit, os.getpid()
+
+    def exit_is_an_error(status: int) -> NoReturn:
+        """Else the launcher would take status 0 for a good end; but processes forked from here end as they like."""
+        if os.getpid() != pid:
+            leave(status)
+        raise SystemExit(f"os._exit({status}) was called while the run went on")
+
+    os._exit = exit_is_an_error
     try:
         yield
     except (Refused, Interrupted):
         raise  # on all ranks alike
-    except (Exception, KeyboardInterrupt) as error:
+    except BaseException as error:  # what an environment raises may be a SystemExit, and nobody else would hear of it
         if agents.size == 1 and not alone:
             raise
         time.sleep(min(_TURN * agents.rank, 4.0))
         if agents.comm.Iprobe(MPI.ANY_SOURCE, _SPOKEN):
             time.sleep(5.0)  # until that one's abort ends this one, too
-            os._exit(1)
+            leave(1)
         with suppress(MPI.Exception):  # a rank that is no more needs no word
             for other in set(range(agents.size)) - {agents.rank}:
                 agents.comm.Isend([None, 0, MPI.BYTE], other, _SPOKEN)
         if isinstance(error, KeyboardInterrupt):
             message = "hpcqrl: interrupted"
-        elif isinstance(error, ValueError | OSError):
+        elif isinstance(error, ValueError | OSError) and _is_ours(error):
             message = f"hpcqrl: rank {agents.rank}: {error}"
         else:
             message = f"hpcqrl: rank {agents.rank}:\n{traceback.format_exc()}"
         print(message, file=sys.stderr, flush=True)
         time.sleep(0.5 * _TURN)  # an abort may overtake what the launcher has not yet passed on
         if agents.size == 1:
-            os._exit(1)
+            leave(1)
         agents.comm.Abort(1)
+    finally:
+        os._exit = leave

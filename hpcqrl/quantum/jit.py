@@ -8,7 +8,8 @@ import hashlib
 import os
 import stat
 import tempfile
-from functools import partial
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def _cache_folder() -> Path:
     folder = home / "hpcqrl" / f"kernels-{version}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK):
+        if os.access(folder, os.W_OK) and _is_own(folder):
             return folder
     except OSError:
         pass
@@ -32,18 +33,52 @@ def _cache_folder() -> Path:
 def _own(folder: Path) -> Path:
     """The folder, if it is this user's alone, else a new one: kernels that others could put there would run here."""
     folder.mkdir(mode=0o700, exist_ok=True)
+    return folder if _is_own(folder) else Path(tempfile.mkdtemp(prefix="hpcqrl-"))
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether it is a folder that nobody but this user can write to."""
     facts = folder.lstat()
-    if stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid() and not facts.st_mode & 0o022:
-        return folder
-    return Path(tempfile.mkdtemp(prefix="hpcqrl-"))
+    return stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid() and not facts.st_mode & 0o022
+
+
+class _Forgiving:
+    """Numba's cache of one function, whose damage or lack of room costs no more than compiling again."""
+
+    def __init__(self, cache: Any) -> None:
+        self._cache = cache
+
+    def load_overload(self, signature: Any, target: Any) -> Any:
+        try:
+            return self._cache.load_overload(signature, target)
+        except Exception:  # whatever half a file makes of its reader
+            with suppress(OSError):
+                self._cache.flush()
+            return None
+
+    def save_overload(self, signature: Any, data: Any) -> None:
+        with suppress(OSError):  # no room
+            self._cache.save_overload(signature, data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cache, name)
 
 
 _settings: Any = numba.config
 if not _settings.CACHE_DIR:  # NUMBA_CACHE_DIR, where the user set it
     _settings.CACHE_DIR = str(_cache_folder())
 
-jit: Any = partial(numba.njit, cache=True)
-inlined: Any = partial(numba.njit, cache=True, forceinline=True)  # passing five arrays costs more than small work does
+
+def jit(function: Callable[..., Any], **options: Any) -> Any:
+    """Compile a function, or take it from the cache."""
+    compiled: Any = numba.njit(function, cache=True, **options)
+    compiled._cache = _Forgiving(compiled._cache)
+    return compiled
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """The same, put in the place of every call: passing five arrays costs more than small work does."""
+    return jit(function, forceinline=True)
 
 
 def cached() -> bool:

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcqrl.results.plain import open_plain
 from hpcqrl.results.reader import read_circuit
 from hpcqrl.results.schema import FORMAT
 
@@ -55,7 +56,7 @@ def write_checkpoint(
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read what a run needs to go on. Raises ValueError, naming the file, if it is no run to be resumed."""
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with open_plain(path) as file:
             attributes = {name: value for name, value in file.attrs.items() if not name.startswith("about:")}
             if "system" not in attributes or "episodes" not in file:
                 raise ValueError(f"{path} is an HDF5 file, but not one of hpcqrl's results")

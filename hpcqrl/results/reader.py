@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from hpcqrl.results.plain import open_plain
 from hpcqrl.results.schema import COUNTED_EACH_AGENT, EPISODE, EVALUATION, FORMAT, SYNCHRONOUS, row_dtype
 
 
@@ -37,7 +38,7 @@ def read_run(path: str | Path) -> Run:
     """Read a results file. Raises ValueError, naming the file, for one that is missing, foreign or damaged."""
     path = Path(path)
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with open_plain(path) as file:
             attributes = {name: value for name, value in file.attrs.items() if not name.startswith("about:")}
             if "system" not in attributes or "episodes" not in file:
                 raise ValueError("it is an HDF5 file, but not one of hpcqrl's results")

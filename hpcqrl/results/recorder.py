@@ -10,6 +10,8 @@ import fcntl
 import glob
 import hashlib
 import os
+import stat
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -49,7 +51,7 @@ class Recorder:
         rows: Mapping[str, np.ndarray] | None = None,
         circuit: str | None = None,
     ) -> None:
-        self.path, self._circuit = Path(path), circuit
+        self.path, self._circuit = Path(path).resolve(), circuit  # also after a chdir; a link stays a link
         self._attributes = dict(attributes)
         self._columns = {"episodes": columns, "evaluations": EVALUATION}
         self._file: h5py.File | None = None
@@ -195,8 +197,7 @@ class Recorder:
 
         It is made in memory: where a disk is full, HDF5 would leave the process in no state to go on.
         """
-        partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
-        with h5py.File(partial, "w", driver="core", backing_store=False) as file:
+        with h5py.File(self.path.name, "w", driver="core", backing_store=False) as file:
             for name, value in (self._attributes | {"complete": complete}).items():
                 file.attrs[name] = value
                 file.attrs[f"about:{name}"] = ATTRIBUTES[name]
@@ -214,11 +215,16 @@ class Recorder:
                     old.copy("checkpoint", file)
             file.flush()
             image = file.id.get_file_image()
+        partial = None
         try:
-            with open(partial, "wb") as written:
+            # A name that nobody can have put a link at.
+            descriptor, name = tempfile.mkstemp(".partial", f".{self.path.name}.", self.path.parent)
+            partial = Path(name)
+            with open(descriptor, "wb") as written:
                 written.write(image)
                 written.flush()
-                os.fsync(written.fileno())
+                os.fchmod(descriptor, self._mode())
+                os.fsync(descriptor)
             os.replace(partial, self.path)
             _force_to_disk(self.path.parent)
             shows = complete or checkpoint is not None or any(rows.size for rows in tables.values())
@@ -228,7 +234,16 @@ class Recorder:
         except OSError as error:
             raise OSError(f"cannot write {self.path}: {error.strerror or error}") from error
         finally:
-            partial.unlink(missing_ok=True)
+            if partial is not None:
+                partial.unlink(missing_ok=True)
+
+    def _mode(self) -> int:
+        """That of the file that is there, else what the user's mask leaves."""
+        if self.path.exists():
+            return stat.S_IMODE(self.path.stat().st_mode)
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask
 
 
 def write_circuit(file: h5py.File, text: str) -> None:
@@ -256,7 +271,7 @@ def _lock(path: Path) -> int:
     holds it. (Where the file system knows no locks, there are none.)
     """
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

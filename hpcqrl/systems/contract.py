@@ -63,8 +63,8 @@ class Agent(Protocol):
         """What it trains."""
 
     @property
-    def env(self) -> gymnasium.Env:
-        """The environment that it plays in."""
+    def envs(self) -> Sequence[gymnasium.Env]:
+        """The environments that it has made; a run closes them at its end, however it ends."""
 
     @property
     def extent(self) -> Callable[[int], tuple[int, Literal["episodes", "steps"]]]:
@@ -100,11 +100,12 @@ class Needs:
     """What a run gets ready before a system's agents are built.
 
     kernels: native circuit kernels, which one rank of each node compiles. root: what rank 0 does: act as the others
-    do, only serve the shared parameters, or what a probe of the network finds best.
+    do, only serve the shared parameters, or what a probe of the network finds best. notes: lines to say at the start.
     """
 
     kernels: bool = False
     root: Literal["act", "serve", "auto"] = "act"
+    notes: tuple[str, ...] = ()
 
 
 C = TypeVar("C", bound=Config)

@@ -23,7 +23,7 @@ from hpcqrl.configuration import (
     positive,
     within,
 )
-from hpcqrl.envs.make import make, sizes
+from hpcqrl.envs.make import make, needs_more_actions, sizes
 from hpcqrl.in_step import InStep
 from hpcqrl.models.policy import Policy
 from hpcqrl.models.quantum_train import GeneratedPolicy as Model
@@ -48,6 +48,7 @@ if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl d
 Floats = NDArray[np.floating]
 
 FACTS = Facts(named("waiting"), counts_each_agent=True, synchronous=True, stochastic=True, measures="probabilities")
+FEW_ACTIONS = "only the first 3 actions are used, left, right and forward [Table I]; --actions 7 uses all"
 share_out = each_its_own
 
 
@@ -105,6 +106,7 @@ class Agent:
 
     def __init__(self, config: Config, rank: int, circuit: Circuit | None) -> None:
         self.config, self.env = config, environment(config)
+        self.envs = (self.env,)
         self.in_step = InStep(self.env, config.episodes, config.seed, rank)
         self.model = model(config, self.env, circuit, self.in_step.qpu_seed)
         self.in_step.generators |= self.model.generators
@@ -142,7 +144,8 @@ def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Float
 
 def needs(config: Config) -> Needs:
     """Kernels for its circuit."""
-    return Needs(config.model == "quantum" and config.qpu == "native")
+    notes = () if config.actions or not needs_more_actions(config.env) else (FEW_ACTIONS,)
+    return Needs(config.model == "quantum" and config.qpu == "native", notes=notes)
 
 
 def environment(config: Config, render_mode: str | None = None) -> gymnasium.Env:

@@ -74,8 +74,9 @@ class Agent:
         torch.set_num_threads(1)
         if config.device == "cuda" and not torch.cuda.is_available():
             raise ValueError("device cuda: torch finds no GPU on this machine")
-        self.config, self.env = config, environment(config)
-        self.explorer = Explorer(self.env, environment(config), config.seed, rank)
+        self.config = config
+        self.envs = self.env, test_env = environment(config), environment(config)
+        self.explorer = Explorer(self.env, test_env, config.seed, rank)
         self.model = model(config, self.env, circuit, self.explorer.qpu_seed)
         self.explorer.generators |= self.model.actor.generators
         theta = self.model.initial(shared_random(config.seed))  # the same on every rank

@@ -87,6 +87,7 @@ class Agent:
 
     def __init__(self, config: Config, rank: int, circuit: Circuit | None) -> None:
         self.config, self.env = config, environment(config)
+        self.envs = (self.env,)
         self.learner = Learner(self.env, config.episodes, config.seed, rank)
         self.model = model(config, self.env, circuit, self.learner.qpu_seed)
         self.learner.generators |= self.model.generators

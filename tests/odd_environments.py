@@ -1,0 +1,115 @@
+"""Environments that do what they should not, or that not all are made for; `odd_environments:NAME-v0`."""
+
+import os
+import sys
+import threading
+
+import gymnasium
+import numpy as np
+from gymnasium.envs.classic_control import CartPoleEnv
+
+RANK = int(os.environ.get("PMI_RANK", "0"))
+LAST = int(os.environ.get("PMI_SIZE", "1")) - 1
+
+
+class Leaves(CartPoleEnv):
+    """Ends its process in the way that HPCQRL_TEST_LEAVE says, on the last rank, after 300 steps."""
+
+    taken = 0
+
+    def step(self, action):
+        self.taken += 1
+        if self.taken > 300 and RANK == LAST:
+            {"sysexit": sys.exit, "exit": os._exit, "generator": self._close}[os.environ["HPCQRL_TEST_LEAVE"]](0)
+        return super().step(action)
+
+    def _close(self, _):
+        raise GeneratorExit
+
+
+class Threaded(CartPoleEnv):
+    """Has a thread that only close() ends: who forgets it never ends."""
+
+    def __init__(self, render_mode=None):
+        super().__init__(render_mode=render_mode)
+        self._over = threading.Event()
+        threading.Thread(target=self._over.wait).start()
+
+    def close(self):
+        self._over.set()
+
+
+class OwnNumbers(gymnasium.Env):
+    """Draws its starts from random numbers of its own, which nobody sees."""
+
+    observation_space = gymnasium.spaces.Box(-1, 1, (1,), np.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        if seed is not None:
+            self._own = np.random.default_rng(seed)
+        self.steps = 0
+        return self._own.uniform(-1, 1, 1).astype(np.float32), {}
+
+    def step(self, action):
+        self.steps += 1
+        return np.zeros(1, np.float32), 1.0, self.steps == 5, False, {}
+
+
+class Legacy(OwnNumbers):
+    """Its np_random is of NumPy's old kind."""
+
+    def reset(self, *, seed=None, options=None):
+        if seed is not None:
+            self._np_random = np.random.RandomState(seed)
+        self.steps = 0
+        return self._np_random.uniform(-1, 1, 1).astype(np.float32), {}
+
+
+class Foreign(OwnNumbers):
+    """Its np_random is not NumPy's."""
+
+    np_random = property(lambda self: "dice")
+
+
+class RewardArray(CartPoleEnv):
+    def step(self, action):
+        observation, reward, *rest = super().step(action)
+        return observation, np.array([reward]), *rest
+
+
+class NoReward(CartPoleEnv):
+    def step(self, action):
+        observation, _, *rest = super().step(action)
+        return observation, None, *rest
+
+
+class HalfOfADict(OwnNumbers):
+    observation_space = gymnasium.spaces.Dict(
+        {"image": gymnasium.spaces.Box(0, 1, (2,)), "speed": gymnasium.spaces.Box(0, 1, (1,))}
+    )
+
+
+class OtherSize(OwnNumbers):
+    observation_space = gymnasium.spaces.Box(-1, 1, (7,), np.float32)
+
+
+class OldInterface(OwnNumbers):
+    def reset(self, *, seed=None, options=None):
+        return super().reset(seed=seed)[0]
+
+
+for kind in (
+    Leaves,
+    Threaded,
+    OwnNumbers,
+    Legacy,
+    Foreign,
+    RewardArray,
+    NoReward,
+    HalfOfADict,
+    OtherSize,
+    OldInterface,
+):
+    gymnasium.register(f"{kind.__name__}-v0", kind)
