@@ -53,8 +53,8 @@ def recorded(
         raise ValueError(f"{path} is of environment {config.env}, which is imported only if you say --env {config.env}")
     own = values.get("circuit")
     if circuit is not None:
-        if named.circuit is not None:
-            raise ValueError(f"{path} holds its circuit, and runs with no other: say no --circuit")
+        if named.circuit not in (None, own):
+            raise ValueError(f"{path} holds its own circuit, and runs with no other than that")
         from hpcqrl.quantum.circuit_text import from_text
 
         try:

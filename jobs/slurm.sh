@@ -12,7 +12,7 @@ interrupted=75 # hpcqrl's exit status when it was interrupted and has left a che
 # train SYSTEM [OPTION...]: on all ranks of the job, or on $ranks; into the file that --out names, else one named after
 # the job. Goes on from the checkpoint of an earlier start; requeues the job when this one is interrupted in its turn.
 train() {
-    local system=$1 out=runs/$SLURM_JOB_NAME-${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}.h5 options=() overwrite= env=()
+    local system=$1 out=runs/$SLURM_JOB_NAME-${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}.h5 options=() overwrite= again=()
     local signalled= pid= status
     trap 'signalled=yes; [ -z "$pid" ] || warn "$pid"' USR1 # Slurm's warning (--signal) comes to this shell
     while shift && [ $# -gt 0 ]; do
@@ -20,23 +20,27 @@ train() {
         --out) out=${2:?"--out needs the name of a file"} && shift ;;
         --out=*) out=${1#*=} ;;
         --overwrite) overwrite=--overwrite ;;
-        --env)
-            if [[ ${2:-} == *:* ]]; then env=(--env "$2"); fi # one's own must be named to resume, too
+        --env | --circuit)
+            if [[ ${2:-} == *:* ]]; then again+=("$1" "$2"); fi # one's own must be named to resume, too
             options+=("$1")
             ;;
-        --env=*)
-            if [[ $1 == *:* ]]; then env=("$1"); fi
+        --env=* | --circuit=*)
+            if [[ $1 == *:* ]]; then again+=("$1"); fi
             options+=("$1")
             ;;
         *) options+=("$1") ;;
         esac
     done
+    case $system in
+    dist-qtrl | qa3c | qdqn-dper | hdqnn-td3) ;;
+    *) again+=(--system "$system") ;;
+    esac
     if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then out=${out%.h5}-$SLURM_ARRAY_TASK_ID.h5; fi # a file for each element
 
     look "$out"
     if [ "$writer" = "$SLURM_JOB_ID" ]; then overwrite=; fi # this job has done it before
     case "${SLURM_RESTART_COUNT:+restarted, }$state $overwrite" in
-    *"checkpoint " | "restarted, complete ") set -- resume "$out" "${env[@]}" ;;
+    *"checkpoint " | "restarted, complete ") set -- resume "$out" "${again[@]}" ;;
     "restarted, begun ") set -- train "$system" "${options[@]}" --out "$out" --overwrite ;;
     *) set -- train "$system" "${options[@]}" --out "$out" $overwrite ;;
     esac

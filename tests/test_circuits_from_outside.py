@@ -92,8 +92,9 @@ def test_a_policy_plays_with_its_own_circuit_whatever_has_become_of_the_module(t
     played = hpcqrl("evaluate", str(out), PYTHONPATH=path).stdout
     module.write_text(module.read_text().replace("qml.RX(layer[q, 0]", "qml.RY(layer[q, 0]"))  # of the same shape
     assert hpcqrl("evaluate", str(out), PYTHONPATH=path).stdout == played
-    refused = hpcqrl("evaluate", str(out), "--circuit", "mine:ladder", PYTHONPATH=path)
-    assert refused.returncode == 2 and "holds its circuit, and runs with no other" in refused.stderr
+    assert hpcqrl("evaluate", str(out), "--circuit", "mine:ladder", PYTHONPATH=path).stdout == played
+    refused = hpcqrl("evaluate", str(out), "--circuit", "mine:scaled", PYTHONPATH=path)
+    assert refused.returncode == 2 and "holds its own circuit, and runs with no other than that" in refused.stderr
 
 
 def test_an_exported_policy_has_the_words_and_products_of_the_circuit(tmp_path):
