@@ -99,6 +99,7 @@ def _train(arguments: Sequence[str]) -> None:
     interruption = Interruption()  # a signal may come while all is being imported
     name, system = _system("train", arguments)
     options: Train[Config] = _parse(Train[system.Config], f"train {name}", arguments[1:])  # type: ignore[name-defined]
+    interruption.patience = options.patience
     wanted = name, options.system, options.out, options.overwrite, options.checkpoint_every
     _with_agents(lambda agents, run: run.train(agents, interruption, *wanted))
 
@@ -106,6 +107,7 @@ def _train(arguments: Sequence[str]) -> None:
 def _resume(arguments: Sequence[str]) -> None:
     interruption = Interruption()
     options: Resume = _parse(Resume, "resume", arguments)
+    interruption.patience = options.patience
     named = options.named.system, options.named.env, options.named.circuit
     _with_agents(lambda agents, run: run.resume(agents, interruption, options.path, run.Named(*named)))
 

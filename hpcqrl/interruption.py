@@ -10,11 +10,11 @@ class Interruption:
     """Notes the arrival of SIGUSR1, SIGTERM or, from a keyboard, SIGINT; nothing else happens by itself.
 
     From its construction on until `end`. The second SIGINT is a KeyboardInterrupt, as usual. ctrl_c: whether the first
-    one is noted, too.
+    one is noted, too. patience: seconds that a run which was told to end waits for a rank that does not come.
     """
 
-    def __init__(self, ctrl_c: bool = True) -> None:
-        self.arrived = False
+    def __init__(self, ctrl_c: bool = True, patience: float = 60.0) -> None:
+        self.arrived, self.patience = False, patience
         noted = SIGNALS if ctrl_c else SIGNALS[:2]
         self._before = {number: signal.signal(number, self._note) for number in noted}
 
@@ -22,6 +22,10 @@ class Interruption:
         """Handle the signals as before."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def ends_after(self, seconds: float) -> bool:
+        """Whether the run was told to end, and has waited long enough."""
+        return self.arrived and seconds > self.patience
 
     def _note(self, number: int, _: object) -> None:
         if self.arrived and number == signal.SIGINT:

@@ -7,17 +7,18 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcqrl.interruption import Interruption
+from hpcqrl.interruption import EXIT_STATUS, Interruption
 from hpcqrl.parallel.agents import Agents, Interrupted
 from hpcqrl.parallel.arrays import gather
 from hpcqrl.parallel.pushes import Parameters
 from hpcqrl.parallel.records import RecordStream
-from hpcqrl.progress import Progress
+from hpcqrl.progress import Progress, say
 from hpcqrl.results.recorder import Recorder
 from hpcqrl.results.schema import EPISODE, EVALUATION, Column, row_dtype
 
 State = Mapping[str, NDArray]
 
+_LATE = 30.0  # seconds, at most, that a rank may take to come to a checkpoint before it is named
 _SHARE = 100  # a checkpoint is followed by at least so many times its own duration without one
 
 
@@ -49,6 +50,8 @@ class Journal:
         self._stream = RecordStream(agents, row_dtype(columns))
         self._extra = [column.name for column in columns[len(EPISODE) :]]
         self._checked = False
+        self._last: dict[int, float] = {}  # of each agent, when its last episode ended
+        self._named: set[int] = set()  # ranks that did not come
         self._evaluations = RecordStream(agents, row_dtype(EVALUATION))
         self._start = time.monotonic() - elapsed
         self._due = time.monotonic() + self._every
@@ -90,7 +93,8 @@ class Journal:
         rank 0 has to do until the others come.
         """
         begin = time.monotonic()
-        rows, evaluations = self._stream.collect(meanwhile), self._evaluations.collect(meanwhile)
+        rows = self._stream.collect(meanwhile, self._late)
+        evaluations = self._evaluations.collect(meanwhile, self._late)
         states = gather(self._agents, own if acts else {})
         shared = common() if self._recorder is not None else {}
         ends = self._agents.any(self._interruption.arrived)  # from here on the others may go on
@@ -105,6 +109,19 @@ class Journal:
             self._agents.barrier()
             path = self._recorder.path if self._recorder else "FILE"  # rank 0 says it
             raise Interrupted(f"all of it is kept; to go on: hpcqrl resume {path}")
+
+    def _late(self, rank: int, seconds: float, rows: list[np.ndarray]) -> None:
+        """Name a rank that does not come to a checkpoint; if the run was told to end, do so without it in the end."""
+        assert self._recorder is not None
+        if seconds > min(_LATE, 0.5 * self._interruption.patience) and rank not in self._named:
+            self._named.add(rank)
+            ago = self._elapsed() - self._last.get(rank, 0.0)
+            say(f"rank {rank} has not come to the checkpoint for {seconds:.0f} s, and ended no episode for {ago:.0f} s")
+        if self._interruption.ends_after(seconds):
+            if rows and rows[0].dtype == self._stream.dtype:
+                self._keep(np.concatenate(rows), None)
+            say(f"ended without rank {rank}; what came before is kept; to go on: hpcqrl resume {self._recorder.path}")
+            self._agents.abort(EXIT_STATUS)
 
     def between_updates(self, agent: AsynchronousAgent, shared: Parameters) -> None:
         """What an asynchronous agent does between two pushes: `tick`, and take part in a checkpoint if one is due."""
@@ -130,5 +147,6 @@ class Journal:
         if rows is not None:
             self._recorder.append(rows)
             self._progress.show(rows)
+            self._last.update(zip(rows["agent"].tolist(), rows["time"].tolist(), strict=True))
         if evaluations is not None:
             self._recorder.append(evaluations, "evaluations")

@@ -20,6 +20,8 @@ class Train(Generic[Config]):
     """Replace the results file if it exists."""
     checkpoint_every: float = 60.0
     """Seconds between checkpoints, which `hpcqrl resume` goes on from; 0: only at SIGUSR1 or SIGTERM."""
+    patience: float = 60.0
+    """Seconds that a run which was told to end waits for a rank that hangs, before it ends without it."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Resume:
 
     path: tyro.conf.Positional[str]
     """Its results file; everything else is in there."""
+    patience: float = 60.0
+    """Seconds that a run which was told to end waits for a rank that hangs, before it ends without it."""
     named: tyro.conf.OmitArgPrefixes[CircuitNamedAgain] = CircuitNamedAgain()
 
 

@@ -27,6 +27,18 @@ class Leaves(CartPoleEnv):
         raise GeneratorExit
 
 
+class Blocks(CartPoleEnv):
+    """Its 300th step on the last rank never ends."""
+
+    taken = 0
+
+    def step(self, action):
+        self.taken += 1
+        if self.taken > 300 and RANK == LAST:
+            threading.Event().wait()
+        return super().step(action)
+
+
 class Threaded(CartPoleEnv):
     """Has a thread that only close() ends: who forgets it never ends."""
 
@@ -101,6 +113,7 @@ class OldInterface(OwnNumbers):
 
 
 for kind in (
+    Blocks,
     Leaves,
     Threaded,
     OwnNumbers,

@@ -77,6 +77,10 @@ class Agents:
         _wait(self.comm.Iallreduce(np.array([flag], np.int64), found, MPI.MAX))
         return bool(found[0])
 
+    def abort(self, status: int) -> None:
+        """End all ranks at once, whatever they do, with this status."""
+        self.comm.Abort(status)
+
     def barrier(self) -> None:
         """Wait until all agents are here. All must call."""
         _wait(self.comm.Ibarrier())

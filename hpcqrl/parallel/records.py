@@ -40,10 +40,15 @@ class RecordStream:
             self._sent.append((self.comm.Isend([rows.view(np.uint8), MPI.BYTE], 0, _TAG), rows))
         return None
 
-    def collect(self, meanwhile: Callable[[], object] = lambda: None) -> np.ndarray | None:
+    def collect(
+        self,
+        meanwhile: Callable[[], object] = lambda: None,
+        late: Callable[[int, float, list[np.ndarray]], None] = lambda rank, seconds, rows: None,
+    ) -> np.ndarray | None:
         """Collect all that is still on its way; the rows on rank 0, None elsewhere. All must call.
 
-        Until the others have come too, rank 0 calls `meanwhile` again and again.
+        Until the others have come too, rank 0 calls `meanwhile` again and again; and `late` with the rank that it waits
+        for, the seconds that it has waited for it, and the rows that it has by then.
         """
         if self.comm.Get_rank() > 0:
             for request, _ in self._sent:
@@ -54,10 +59,12 @@ class RecordStream:
             return None
         collected = [self._take()]
         for rank in range(1, self.comm.Get_size()):
+            begin = time.monotonic()
             while not self.comm.Iprobe(rank, _TAG + 1):
                 collected += self._arrived()
                 if not meanwhile():
                     time.sleep(0.001)
+                late(rank, time.monotonic() - begin, collected)
             collected += self._arrived()
             collected.append(self._receive(rank, _TAG + 1))
         return np.concatenate(collected)
