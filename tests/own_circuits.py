@@ -2,13 +2,13 @@
 
 from itertools import pairwise
 
-import pennylane as qml
-
 from hpcqrl import Circuit
+from hpcqrl.quantum import gates as qml
 
 
 def ladder(qubits, layers):
     """RY and RZ of two angles a qubit, then layers of a CNOT chain and RX, RZ; weights [layers, n, 2]."""
+    import pennylane as qml
 
     def gates(angles, weights):
         for q in range(qubits):
@@ -79,6 +79,7 @@ def without_weights(qubits, layers):
 
 def noisy(qubits, layers):
     """Its noise channel is default.mixed's alone, so a file cannot hold it."""
+    import pennylane as qml
 
     def gates(angles, weights):
         for q in range(qubits):

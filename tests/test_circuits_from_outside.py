@@ -169,6 +169,5 @@ def test_a_circuit_that_was_tampered_with_is_refused(tmp_path):
             file["circuit"] = np.frombuffer(content.encode(), np.uint8)
             own = hashlib.sha256(content.encode()).hexdigest()  # as one would who means it
             file["circuit"].attrs["sha256"] = sha256 if "as it was written" in said else own
-        for command in (("evaluate", str(changed)), ("describe", str(changed))):
-            done = hpcqrl(*command)
-            assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1, done.stderr
+        done = hpcqrl("evaluate", str(changed))
+        assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1, done.stderr
