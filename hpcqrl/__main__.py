@@ -54,7 +54,12 @@ def main() -> None:
     if arguments and arguments[0] in ("-h", "--help"):
         _say(USAGE)
     elif arguments and arguments[0] in commands:
-        commands[arguments[0]](arguments[1:])
+        try:
+            commands[arguments[0]](arguments[1:])
+            sys.stdout.flush()
+        except BrokenPipeError:  # as in `hpcqrl describe qa3c | head`: nobody wants to read more
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+            sys.exit(1)
     else:
         _refuse(f"no command {arguments[0]!r}\n\n{USAGE}" if arguments else f"a command is missing\n\n{USAGE}")
 
@@ -184,10 +189,8 @@ def _without_mpi(do: Callable[[], None]) -> None:
     """Do it, on every rank or task that is asked to; what is wrong with what was asked is said in a line."""
     try:
         do()
-        sys.stdout.flush()
-    except BrokenPipeError:  # as in `hpcqrl describe qa3c | head`: nobody wants to read more
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-        sys.exit(1)
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError, ImportError) as error:
         print(f"hpcqrl: {error}", file=sys.stderr, flush=True)
         sys.exit(2)
