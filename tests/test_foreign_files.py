@@ -127,7 +127,7 @@ def test_a_run_goes_on_where_nobody_can_read_what_it_says(tmp_path, output):
 
 def test_commands_without_mpi_answer_in_every_task():
     done = hpcqrl("state", str(GOOD), ranks=3)
-    assert done.returncode == 0 and done.stdout == "complete\n" * 3
+    assert done.returncode == 0 and done.stdout.count("complete") == 3
     done = hpcqrl("state", "none.h5", ranks=2)
     assert done.returncode == 2 and "none.h5 cannot be read" in done.stderr
 
