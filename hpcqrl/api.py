@@ -8,6 +8,7 @@ from typing import Any
 from hpcqrl import one_thread  # noqa: F401  (before NumPy and torch are imported, where they have not been)
 from hpcqrl.configuration import from_options
 from hpcqrl.systems import find
+from hpcqrl.systems.contract import Config
 
 
 def train(
@@ -32,7 +33,6 @@ def train(
         circuit = f"{circuit.__module__}:{circuit.__qualname__}"
     if circuit is not None:
         options["circuit"] = circuit
-    config = from_options(find(name).Config, options)
 
     from hpcqrl import run
     from hpcqrl.interruption import EXIT_STATUS, Interruption
@@ -42,6 +42,10 @@ def train(
     try:
         agents = start()
         with errors_end_all(agents, alone=False):
+            config: Config | None = None
+            with agents.together():  # an option that is wrong on one rank is an error on all
+                config = from_options(find(name).Config, options)
+            assert config is not None
             return run.train(agents, interruption, name, config, out, overwrite, checkpoint_every)
     except Refused as refused:
         raise ValueError(str(refused)) from None

@@ -33,8 +33,11 @@ def train(
     checkpoint_every: float = 60.0,
 ) -> Path:
     """Train from the start; the results file. All ranks must call; raises Refused, on all, for what cannot be done."""
-    run = None
+    run, wanted = None, f"{name}, {config}"
+    told = agents.tell(wanted)
     with agents.together():
+        if told != wanted:
+            raise ValueError(f"all ranks must train the same, but rank 0 was asked for {told}, another for {wanted}")
         if not 0.0 <= checkpoint_every < float("inf"):
             raise ValueError(f"checkpoint_every must be 0 or more seconds, not {checkpoint_every}")
         system = find(name)

@@ -63,6 +63,31 @@ def test_a_script_trains_and_another_reads_what_it_has_left(tmp_path, ranks):
     assert second == "False False False", "reading starts no MPI, and needs neither torch nor PennyLane"
 
 
+DIFFERENT = """
+import sys
+import hpcqrl
+from mpi4py import MPI
+
+rank, case = MPI.COMM_WORLD.rank, sys.argv[2]
+others = {"more": {"episodes": 70}, "bad": {"episodes": -1}, "typo": {"episode": 50}}
+given = {"episodes": 50} if rank == 0 else others[case]
+hpcqrl.train("dist-qtrl", model="classical", env="CartPole-v1", out=sys.argv[1], **given)
+"""
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        ("more", "all ranks must train the same, but rank 0 was asked for"),
+        ("bad", "rank 1: episodes must be at least 1, not -1"),
+        ("typo", "rank 1: there is no option 'episode'"),
+    ],
+)
+def test_ranks_that_are_asked_for_different_runs_do_not_hang(tmp_path, case, said):
+    done = run(sys.executable, "-c", DIFFERENT, str(tmp_path / "run.h5"), case, ranks=2, timeout=60)
+    assert done.returncode != 0 and said in done.stderr and not list(tmp_path.iterdir()), done.stderr
+
+
 def test_importing_the_package_imports_nothing_heavy():
     code = "import sys, hpcqrl; print([name for name in ('numpy', 'torch', 'mpi4py', 'h5py') if name in sys.modules])"
     assert run(sys.executable, "-c", code).stdout == "[]\n"
