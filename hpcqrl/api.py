@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from hpcqrl import one_thread  # noqa: F401  (before NumPy and torch are imported, where they have not been)
+from hpcqrl.brought import give
 from hpcqrl.configuration import from_options
 from hpcqrl.systems import find
 from hpcqrl.systems.contract import Config
@@ -30,7 +31,8 @@ def train(
     """
     name = system.__name__ if isinstance(system, ModuleType) else system
     if callable(circuit):
-        circuit = f"{circuit.__module__}:{circuit.__qualname__}"
+        function, circuit = circuit, f"{circuit.__module__}:{getattr(circuit, '__qualname__', type(circuit).__name__)}"
+        give(circuit, function)
     if circuit is not None:
         options["circuit"] = circuit
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from types import UnionType
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
 
 class Dataclass(Protocol):
@@ -47,11 +48,30 @@ def from_file(kind: type[Kind], values: Mapping[str, Any], where: object, versio
 
 def from_options(kind: type[Kind], options: Mapping[str, Any]) -> Kind:
     """The configuration with these fields, and the others' defaults. ValueError for one that it does not have."""
-    known = [each.name for each in fields(kind)]
-    for name in options:
-        if name not in known:
-            raise ValueError(f"there is no option {name!r}; there are: {', '.join(known)}")
-    return kind(**options)
+    known = get_type_hints(kind)
+    plain = {}
+    for name, value in options.items():
+        if name not in {each.name for each in fields(kind)}:
+            names = ", ".join(each.name for each in fields(kind))
+            raise ValueError(f"there is no option {name!r}; there are: {names}")
+        plain[name] = value.item() if type(value).__module__ == "numpy" and hasattr(value, "item") else value
+        if not _fits(plain[name], known[name]):
+            wanted = str(known[name]).replace("typing.", "").replace("<class '", "").replace("'>", "")
+            raise ValueError(f"{name} must be {wanted}, not {value!r}")
+    return kind(**plain)
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Whether a value is of a kind: one of its choices, a number of that sort, or one of its alternatives."""
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if get_origin(hint) in (Union, UnionType):
+        return any(_fits(value, each) for each in get_args(hint))
+    if get_origin(hint) is tuple:
+        return isinstance(value, tuple | list)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is hint if isinstance(hint, type) else True
 
 
 def at_least(lowest: float, **values: float | None) -> None:

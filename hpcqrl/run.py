@@ -114,7 +114,9 @@ def _run(
             progress = cleanup.enter_context(Progress(whole, unit, run.name, output_is_terminal(), done))
         elapsed = resumed.elapsed if resumed else 0.0
         journal = Journal(agents, columns, recorder, progress, interruption, every, elapsed)
-        duration = journal.close(system.train(agent, agents, journal))
+        parameters = system.train(agent, agents, journal)
+        agent.model.layout.load(parameters or {})  # ValueError for one that is missing, while there is a checkpoint
+        duration = journal.close(parameters)
     if recorder is not None:
         say(summary(read_run(out), duration))
     agents.barrier()  # whoever goes on after this finds the file complete

@@ -7,6 +7,7 @@ import pytest
 from launch import run
 
 import hpcqrl
+from hpcqrl.quantum import gates
 from hpcqrl.results.reader import read_run
 
 TRAIN = """
@@ -140,3 +141,31 @@ def test_a_module_can_be_given_as_the_system(tmp_path):
     assert found.episodes["baseline"].size == 5 and found.policy(sample=True)(np.zeros(4, np.float32)) in (0, 1)
     with pytest.raises(ValueError, match="imported only if you say --system reinforce"):
         hpcqrl.load(path).policy()
+
+
+def own(qubits, layers):
+    def gates_of(angles, weights):
+        for q in range(qubits):
+            gates.RX(angles[q], wires=q)
+
+    return hpcqrl.Circuit(gates_of, qubits, qubits, ())
+
+
+def test_the_function_that_is_given_is_the_circuit_whatever_its_name_means_by_now(tmp_path):
+    def local(qubits, layers):
+        return own(qubits, layers)
+
+    functions = {"own": own, "local": local, "lambda": lambda qubits, layers: own(qubits, layers)}
+    for name, function in functions.items():
+        path = hpcqrl.train("qa3c", circuit=function, qubits=2, episodes=2, out=tmp_path / f"{name}.h5")
+        assert '"RX"' in hpcqrl.load(path).circuit
+
+
+@pytest.mark.parametrize(
+    "option", [{"model": "clasical"}, {"episodes": 4.5}, {"tanh": "yes"}, {"push": "maybe"}, {"episodes": None}]
+)
+def test_options_of_the_wrong_kind_are_refused(tmp_path, option):
+    with pytest.raises(ValueError, match=f"{next(iter(option))} must be "):
+        hpcqrl.train("qa3c", out=tmp_path / "x.h5", **option)
+    numbers = {"episodes": np.int64(2), "learning_rate": np.float32(1e-3)}
+    assert hpcqrl.train("qa3c", qubits=2, out=tmp_path / "y.h5", **numbers).exists()

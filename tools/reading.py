@@ -129,7 +129,8 @@ def by_seed(runs: Iterable[Run], apart_from: Sequence[str] = ()) -> list[list[Ru
 
 def fields(run: Run) -> dict[str, object]:
     """The run's configuration, and its number of agents."""
-    return {"agents": run.agents} | run.config
+    said = {name: value for name, value in run.config.items() if value is not None}  # older files lack what is None
+    return {"agents": run.agents} | said
 
 
 def label(run: Run, runs: Iterable[Run], but: Sequence[str] = ("seed",)) -> str:

@@ -78,6 +78,8 @@ def read_circuit(file: h5py.File) -> str | None:
     """The text of the circuit that an open file holds, or None. Raises ValueError if it is not as it was written."""
     if "circuit" not in file:
         return None
+    if not isinstance(file["circuit"], h5py.Dataset) or file["circuit"].dtype != np.uint8:
+        raise ValueError("its circuit is not as it was written")
     data = file["circuit"][()].tobytes()
     if hashlib.sha256(data).hexdigest() != file["circuit"].attrs.get("sha256"):
         raise ValueError("its circuit is not as it was written")
