@@ -2,7 +2,7 @@
 
 import hpcqrl
 
-path = hpcqrl.train("qa3c", env="CartPole-v1", episodes=2000, out="runs/x.h5")
+path = hpcqrl.train("qa3c", env="CartPole-v1", episodes=2000, out="runs/x.h5")    # hpcqrl.resume(path) if it was cut
 run = hpcqrl.load(path)
 run.episodes["return"], run.config, run.parameters, run.policy()
 """
@@ -10,20 +10,20 @@ run.episodes["return"], run.config, run.parameters, run.policy()
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hpcqrl.api import train
+    from hpcqrl.api import resume, train
     from hpcqrl.quantum.circuit import Circuit
     from hpcqrl.trained import Trained, load
 
 __version__ = "0.2.0.dev0"
-__all__ = ["Circuit", "Trained", "load", "train"]
+__all__ = ["Circuit", "Trained", "load", "resume", "train"]
 
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for, and only then: the command line starts in a moment, and a reader needs no torch."""
-    if name == "train":
-        from hpcqrl.api import train
+    if name in ("train", "resume"):
+        from hpcqrl import api
 
-        return train
+        return getattr(api, name)
     if name == "Circuit":
         from hpcqrl.quantum.circuit import Circuit
 

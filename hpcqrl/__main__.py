@@ -155,7 +155,7 @@ def _export(arguments: Sequence[str]) -> None:
         from hpcqrl.trained import load
 
         run = load(options.run, **asdict(options.named))
-        inputs = run.export(options.out, options.circuit, options.overwrite)
+        inputs = run.export(options.out, options.with_circuit, options.overwrite)
         print(f"observations [samples, {inputs}] of {run.recorded.config.env}: {options.out}")
 
     _without_mpi(export)

@@ -1,15 +1,21 @@
 """Training from Python, in a script or a notebook, alone or on all ranks of an mpiexec."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpcqrl import one_thread  # noqa: F401  (before NumPy and torch are imported, where they have not been)
-from hpcqrl.brought import give
+from hpcqrl.brought import name_of
 from hpcqrl.configuration import from_options
 from hpcqrl.systems import find
 from hpcqrl.systems.contract import Config
+
+if TYPE_CHECKING:
+    from hpcqrl.interruption import Interruption
+    from hpcqrl.parallel.agents import Agents
 
 
 def train(
@@ -18,6 +24,7 @@ def train(
     out: str | Path | None = None,
     overwrite: bool = False,
     checkpoint_every: float = 60.0,
+    patience: float = 60.0,
     circuit: str | Callable[..., Any] | None = None,
     **options: Any,
 ) -> Path:
@@ -25,34 +32,61 @@ def train(
 
     system: "dist-qtrl", "qa3c", "qdqn-dper", "hdqnn-td3", or one's own, a module or its name. options: of the system,
     as `hpcqrl train SYSTEM --help` names them, with _ for -. circuit: one's own, a function (qubits, layers) -> Circuit
-    or its name, "module:function". out: runs/SYSTEM-DATE-TIME.h5 by default. checkpoint_every: seconds.
+    or its name, "module:function". out: runs/SYSTEM-DATE-TIME.h5 by default. checkpoint_every, patience: seconds.
     Raises ValueError for what cannot be done. Under a launcher all ranks must call, and an error on one ends all;
     SIGTERM and SIGUSR1 leave a checkpoint and raise SystemExit with status 75: a batch system may start the job again.
+    The first Ctrl-C leaves a checkpoint and then is a KeyboardInterrupt, the second one at once.
     """
-    name = system.__name__ if isinstance(system, ModuleType) else system
-    if callable(circuit):
-        function, circuit = circuit, f"{circuit.__module__}:{getattr(circuit, '__qualname__', type(circuit).__name__)}"
-        give(circuit, function)
+    name = name_of(system)
     if circuit is not None:
-        options["circuit"] = circuit
+        options["circuit"] = name_of(circuit)
+    with _on_all_ranks(patience) as (agents, interruption):
+        from hpcqrl import run
 
-    from hpcqrl import run
+        config: Config | None = None
+        with agents.together():  # an option that is wrong on one rank is an error on all
+            config = from_options(find(name).Config, options)
+        assert config is not None
+        return run.train(agents, interruption, name, config, out, overwrite, checkpoint_every)
+
+
+def resume(
+    path: str | Path,
+    *,
+    system: str | ModuleType | None = None,
+    env: str | None = None,
+    circuit: str | Callable[..., Any] | None = None,
+    patience: float = 60.0,
+) -> Path:
+    """Carry on with a run that was cut off, from its last checkpoint, and give its path. As `train`.
+
+    system, env, circuit: what is one's own must be named again, since a file may come from anybody.
+    """
+    with _on_all_ranks(patience) as (agents, interruption):
+        from hpcqrl import run
+
+        named = (None if own is None else name_of(own) for own in (system, env, circuit))
+        run.resume(agents, interruption, path, run.Named(*named))
+        return Path(path)
+
+
+@contextmanager
+def _on_all_ranks(patience: float) -> Iterator[tuple["Agents", "Interruption"]]:
     from hpcqrl.interruption import EXIT_STATUS, Interruption
     from hpcqrl.parallel.agents import Interrupted, Refused, errors_end_all, start
 
-    interruption = Interruption(ctrl_c=False)  # which is Python's own in a notebook
+    interruption = Interruption(patience)
     try:
         agents = start()
         with errors_end_all(agents, alone=False):
-            config: Config | None = None
-            with agents.together():  # an option that is wrong on one rank is an error on all
-                config = from_options(find(name).Config, options)
-            assert config is not None
-            return run.train(agents, interruption, name, config, out, overwrite, checkpoint_every)
+            yield agents, interruption
     except Refused as refused:
-        raise ValueError(str(refused)) from None
+        raise ValueError(re.sub("--([a-z]+)", r"\1", str(refused))) from None  # where options are arguments
     except Interrupted as interrupted:
-        print(f"interrupted: {interrupted}", flush=True)
+        if agents.rank == 0:
+            print(f"interrupted: {interrupted}", flush=True)
+        if interruption.from_keyboard:
+            raise KeyboardInterrupt from None
         raise SystemExit(EXIT_STATUS) from None
     finally:
         interruption.end()

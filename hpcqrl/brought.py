@@ -11,9 +11,17 @@ if TYPE_CHECKING:
 _given: dict[str, object] = {}  # things themselves, from who trains in this process, by the name that the file has
 
 
-def give(name: str, what: object) -> None:
-    """Have `thing` find this by the name, whatever else a module has by now in its place."""
-    _given[name] = what
+def name_of(own: object) -> str:
+    """The name by which a module or a function that was given itself is found again; of a name, it itself."""
+    if isinstance(own, str):
+        return own
+    if isinstance(own, ModuleType):
+        return own.__name__
+    if not callable(own):
+        raise ValueError(f"a module, a function, or the name of one is expected, not {own!r}")
+    name = f"{own.__module__}:{getattr(own, '__qualname__', type(own).__name__)}"
+    _given[name] = own  # whatever else its module has by now in its place
+    return name
 
 
 def module(name: str) -> ModuleType:
@@ -24,6 +32,9 @@ def module(name: str) -> ModuleType:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
             raise ValueError(f"there is no module {name!r}: its folder must be on PYTHONPATH, or installed") from error
         raise ValueError(f"module {name!r} cannot be imported: {error}") from error
+    except SyntaxError as error:
+        reason = f"{error.msg} ({error.filename}, line {error.lineno})"
+        raise ValueError(f"module {name!r} cannot be imported: {reason}") from error
     except (ImportError, TypeError, ValueError) as error:  # the latter of names such as "" and ".."
         raise ValueError(f"module {name!r} cannot be imported: {error}") from error
 
@@ -43,12 +54,16 @@ def thing(name: str, what: str) -> object:
 
 def brought_circuit(name: str, qubits: int, layers: int) -> "Circuit":
     """The circuit that the function "module:function" makes of qubits and layers. ValueError if it makes none."""
-    from hpcqrl.quantum.circuit import Circuit
+    from hpcqrl.quantum.circuit import Circuit, place
 
     make = thing(name, "a function (qubits, layers) -> Circuit")
     if not callable(make):
         raise ValueError(f"{name} is {make!r}, not a function (qubits, layers) -> Circuit")
-    made = make(qubits, layers)
+    try:
+        made = make(qubits, layers)
+    except Exception as error:  # whatever a user's function may do wrong
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"{name}({qubits}, {layers}) fails at {place(error)}: {reason}") from error
     if not isinstance(made, Circuit):
         raise ValueError(f"{name}({qubits}, {layers}) returns {made!r}, not an hpcqrl.Circuit")
     if made.qubits != qubits:

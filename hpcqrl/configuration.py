@@ -95,11 +95,17 @@ def within(lowest: float, highest: float, **values: float) -> None:
             raise ValueError(f"{name} must lie in {lowest}..{highest}, not {value}")
 
 
+def check_seed(seed: int) -> None:
+    """ValueError for one that a results file cannot keep."""
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"seed must lie in 0..2^63 - 1, not {seed}")
+
+
 def only_with_circuit(has_circuit: bool, **values: object) -> None:
     """ValueError, naming the value, if one is set that means nothing to a model without a circuit."""
     for name, value in values.items():
         if value and not has_circuit:
-            raise ValueError(f"{name} is of circuits alone, and this model has none")
+            raise ValueError(f"{name} means nothing without a circuit, and this model has none")
 
 
 def own_first(kind: type[Kind]) -> type[Kind]:

@@ -1,6 +1,7 @@
 """Requests to end, as Slurm sends them before it takes the nodes away, and people from their keyboards."""
 
 import signal
+import threading
 
 SIGNALS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
 EXIT_STATUS = 75  # EX_TEMPFAIL of sysexits.h: try again later; the run can be resumed
@@ -9,14 +10,14 @@ EXIT_STATUS = 75  # EX_TEMPFAIL of sysexits.h: try again later; the run can be r
 class Interruption:
     """Notes the arrival of SIGUSR1, SIGTERM or, from a keyboard, SIGINT; nothing else happens by itself.
 
-    From its construction on until `end`. The second SIGINT is a KeyboardInterrupt, as usual. ctrl_c: whether the first
-    one is noted, too. patience: seconds that a run which was told to end waits for a rank that does not come.
+    From its construction on until `end`; only in the main thread, where alone signals arrive. The second SIGINT is a
+    KeyboardInterrupt, as usual. patience: seconds that a run which was told to end waits for a rank that does not come.
     """
 
-    def __init__(self, ctrl_c: bool = True, patience: float = 60.0) -> None:
-        self.arrived, self.patience = False, patience
-        noted = SIGNALS if ctrl_c else SIGNALS[:2]
-        self._before = {number: signal.signal(number, self._note) for number in noted}
+    def __init__(self, patience: float = 60.0) -> None:
+        self.arrived, self.from_keyboard, self.patience = False, False, patience
+        heard = SIGNALS if threading.current_thread() is threading.main_thread() else ()
+        self._before = {number: signal.signal(number, self._note) for number in heard}
 
     def end(self) -> None:
         """Handle the signals as before."""
@@ -30,4 +31,4 @@ class Interruption:
     def _note(self, number: int, _: object) -> None:
         if self.arrived and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.arrived = True
+        self.arrived, self.from_keyboard = True, number == signal.SIGINT

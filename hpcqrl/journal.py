@@ -49,9 +49,11 @@ class Journal:
         self._interruption, self._every = interruption, checkpoint_every or float("inf")
         self._stream = RecordStream(agents, row_dtype(columns))
         self._extra = [column.name for column in columns[len(EPISODE) :]]
+        self._whole = [column.name for column in columns[len(EPISODE) :] if np.dtype(column.dtype).kind in "iu"]
         self._checked = False
         self._last: dict[int, float] = {}  # of each agent, when its last episode ended
         self._named: set[int] = set()  # ranks that did not come
+        self._told = 0.0  # when this rank first saw that the run was told to end
         self._evaluations = RecordStream(agents, row_dtype(EVALUATION))
         self._start = time.monotonic() - elapsed
         self._due = time.monotonic() + self._every
@@ -64,6 +66,11 @@ class Journal:
         if not self._checked and set(extra) != set(self._extra):
             raise TypeError(f"the system states the columns {self._extra}, but its record has {list(extra)}")
         self._checked = True
+        for name in self._whole:
+            if extra[name] != int(extra[name]):
+                raise TypeError(
+                    f"the system states whole numbers in its column {name!r}, but its record has {extra[name]!r}"
+                )
         system = (extra[name] for name in self._extra)
         self._stream.put((number, self._agents.rank, episode_return, length, self._elapsed(), version, *system))
         self.tick()
@@ -78,6 +85,14 @@ class Journal:
         """Send or collect what is due; to be called often, since an episode may take long."""
         self._keep(self._stream.poll(), self._evaluations.poll())
         self._agents.wish = self.checkpoint_wanted
+        if self._interruption.arrived:
+            now = time.monotonic()
+            self._told = self._told or now
+            if self._interruption.ends_after(now - self._told):
+                say(
+                    f"told to end {now - self._told:.0f} s ago, and no checkpoint since: ended with what was there then"
+                )
+                self._agents.abort(EXIT_STATUS)
 
     @property
     def checkpoint_wanted(self) -> bool:

@@ -32,12 +32,6 @@ class NamedAgain:
     """One's own system, the name of its module."""
     env: str | None = None
     """One's own environment (module:Name-v0); to evaluate and to export, any other, too."""
-
-
-@dataclass(frozen=True)
-class CircuitNamedAgain(NamedAgain):
-    """The same, with the circuit."""
-
     circuit: str | None = None
     """One's own circuit (module:function), where it is one that the file could not hold."""
 
@@ -50,7 +44,7 @@ class Resume:
     """Its results file; everything else is in there."""
     patience: float = 60.0
     """Seconds that a run which was told to end waits for a rank that hangs, before it ends without it."""
-    named: tyro.conf.OmitArgPrefixes[CircuitNamedAgain] = CircuitNamedAgain()
+    named: tyro.conf.OmitArgPrefixes[NamedAgain] = NamedAgain()
 
 
 @dataclass(frozen=True)
@@ -67,7 +61,7 @@ class Evaluate:
     """Draw actions from the policy, as in training, instead of taking the likeliest: dist-qtrl, qa3c."""
     video: Path | None = None
     """Also film one episode, as an animated GIF."""
-    named: tyro.conf.OmitArgPrefixes[CircuitNamedAgain] = CircuitNamedAgain()
+    named: tyro.conf.OmitArgPrefixes[NamedAgain] = NamedAgain()
 
 
 @dataclass(frozen=True)
@@ -78,7 +72,7 @@ class Export:
     """Results file of a complete run."""
     out: Path
     """The file to write, which must end in .pt2."""
-    circuit: bool = False
+    with_circuit: tyro.conf.FlagCreatePairsOff[bool] = False
     """hdqnn-td3: with the circuit, simulated, not the qtDNN in its place. (qa3c always has its circuit.)"""
     overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
     """Replace the file if it exists."""
@@ -91,7 +85,7 @@ class Describe:
 
     run: tyro.conf.Positional[Path]
     """A results file."""
-    named: tyro.conf.OmitArgPrefixes[CircuitNamedAgain] = CircuitNamedAgain()
+    named: tyro.conf.OmitArgPrefixes[NamedAgain] = NamedAgain()
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ class Progress:
         elapsed = now - self._start
         rate = (self.done - self._before) / elapsed
         left = (self.whole - self.done) / rate
-        return f"return {np.mean(self._recent):.3f}, {rate:.3g} {self.unit}/s, {left:.0f} s to go"
+        return f"return {np.mean(self._recent):.3f}, {_plain(rate)} {self.unit}/s, {_time(left)} to go"
 
     def __enter__(self) -> "Progress":
         if self._bar is not None:
@@ -68,6 +68,15 @@ class Progress:
         if self._bar is not None:
             with suppress(OSError):
                 self._bar.stop()
+
+
+def _plain(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 100.0 else f"{rate:.3g}"
+
+
+def _time(seconds: float) -> str:
+    minutes = seconds / 60.0
+    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
 
 
 def _live_bar(whole: int, title: str) -> tuple[Any, Any]:
@@ -89,7 +98,7 @@ def summary(run: "Run", duration: float) -> str:
     part, steps = min(100 * run.agents, max(1, len(episodes) // 2)), episodes["length"].sum()
     lines = [
         f"{run.agents} agent{'s' * (run.agents > 1)}, {len(episodes):,} episodes, {steps:,} environment steps "
-        f"in {duration:.1f} s ({len(episodes) / duration:.3g} episodes/s)"
+        f"in {duration:.1f} s ({_plain(len(episodes) / duration)} episodes/s)"
     ]
     if len(episodes):
         first, last = (episodes["return"][rows].mean() for rows in (slice(part), slice(-part, None)))

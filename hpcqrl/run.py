@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from hpcqrl import provenance
+from hpcqrl.configuration import check_seed
 from hpcqrl.evaluation import close
 from hpcqrl.interruption import Interruption
 from hpcqrl.journal import Journal
@@ -20,7 +21,7 @@ from hpcqrl.results.recorder import Recorder
 from hpcqrl.results.schema import EPISODE
 from hpcqrl.resumption import Resumption, read_resumption, restore
 from hpcqrl.systems import find
-from hpcqrl.systems.contract import Config, Needs
+from hpcqrl.systems.contract import Config, Needs, check_agent, check_needs
 
 
 def train(
@@ -40,6 +41,7 @@ def train(
             raise ValueError(f"all ranks must train the same, but rank 0 was asked for {told}, another for {wanted}")
         if not 0.0 <= checkpoint_every < float("inf"):
             raise ValueError(f"checkpoint_every must be 0 or more seconds, not {checkpoint_every}")
+        check_seed(config.seed)
         system = find(name)
         run = Recorded(name, system, config, system.circuit(config))
     assert run is not None
@@ -80,7 +82,10 @@ def _run(
     resumed: Resumption | None = None,
 ) -> None:
     system, config = run.system, run.config
-    needs = system.needs(config)
+    needs = Needs()
+    with agents.together():
+        needs = system.needs(config)
+        check_needs(needs)
     saved = resumed.saved if resumed else None
     with ExitStack() as cleanup:
         if needs.kernels:
@@ -92,6 +97,7 @@ def _run(
             compile_kernels(agents)
         with agents.together():
             agent = system.Agent(config, agents.rank, run.circuit)
+            check_agent(agent)
             for env in agent.envs:
                 cleanup.callback(close, env)
         agents.root_serves = root_serves(agents, needs.root)

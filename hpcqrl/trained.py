@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import gymnasium
 import numpy as np
 
+from hpcqrl.brought import name_of
+from hpcqrl.configuration import check_seed
 from hpcqrl.evaluation import bootstrap_interval, close, film, play
 from hpcqrl.randomness import as_int, own_seeds
 from hpcqrl.recorded import Named, Recorded, recorded
@@ -15,11 +18,15 @@ from hpcqrl.results.reader import Run, read_run
 from hpcqrl.systems.contract import Model, Policy
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Trained(Run):
     """A run, read from its file, with its policy if it is complete."""
 
     named: Named
+
+    def __repr__(self) -> str:
+        state = "complete" if self.complete else "not complete"
+        return f"<{self.path}: {self.system}, seed {self.seed}, {len(self.episodes):,} episodes, {state}>"
 
     @property
     def recorded(self) -> Recorded:
@@ -48,8 +55,9 @@ class Trained(Run):
         )  # not the environment's own numbers
         return run.system.policy(run.config, model, self.parameters, random if sample else None)
 
-    def export(self, out: Path, circuit: bool = False, overwrite: bool = False) -> int:
+    def export(self, out: str | Path, circuit: bool = False, overwrite: bool = False) -> int:
         """Write the policy with torch.export; the size of its observations. Raises ValueError, OSError."""
+        out = Path(out)
         if out.suffix != ".pt2":
             raise ValueError(f"torch's exported programs end in .pt2, not {out}")
         if out.exists() and not overwrite:
@@ -74,22 +82,28 @@ class Trained(Run):
             close(env)
 
 
-def load(path: str | Path, *, system: str | None = None, env: str | None = None, circuit: str | None = None) -> Trained:
+def load(
+    path: str | Path,
+    *,
+    system: str | ModuleType | None = None,
+    env: str | None = None,
+    circuit: str | Callable[..., Any] | None = None,
+) -> Trained:
     """A run from its results file: episodes, evaluations, config, parameters, and `.policy()`; MPI is not started.
 
     system, env, circuit: what is one's own, and named in the file, is imported only if it is named here again; env may
     also be another environment, to play in. Raises ValueError, naming the file, if it cannot be read.
     """
     run = read_run(path)
-    return Trained(**vars(run), named=Named(system, env, circuit))
+    named = (None if own is None else name_of(own) for own in (system, env, circuit))
+    return Trained(**vars(run), named=Named(*named))
 
 
 def evaluate(run: Trained, episodes: int, seed: int, sample: bool, video: Path | None) -> None:
     """Play the policy, print its mean return, and film an episode. Raises ValueError, OSError."""
     if episodes < 2:
         raise ValueError(f"episodes must be at least 2, not {episodes}")
-    if seed < 0:
-        raise ValueError(f"seed must be at least 0, not {seed}")
+    check_seed(seed)
     if video is not None and video.suffix.lower() != ".gif":
         raise ValueError(f"a video is an animated GIF, so its name must end in .gif, not {video}")
     policy: Callable[[Any], Any] = run.policy(sample, seed)

@@ -29,7 +29,7 @@ def since(path) -> float:
         (("--qpu", "no.such"), "no PennyLane device 'no.such'"),
         (("--layers", "0"), "layers must be at least 1, not 0"),
         (("--shots", "0"), "shots must be at least 1, not 0"),
-        (("--shots", "9", "--model", "classical"), "shots is of circuits alone, and this model has none"),
+        (("--shots", "9", "--model", "classical"), "shots means nothing without a circuit, and this model has none"),
         (("--episodes", "many"), "Error parsing --episodes"),
         (("--no-such-option",), "no-such-option"),
         (("--out", "/proc/no/run.h5"), "cannot write /proc/no/run.h5"),

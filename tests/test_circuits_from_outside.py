@@ -132,11 +132,21 @@ REFUSED = [
     ("qa3c", "own_circuits:wrong_letter", (), "Q0"),
     ("qa3c", "own_circuits:no_line", (), "a parameter of RX"),
     ("qa3c", "own_circuits:without_angles", (), "takes one angle or more"),
-    ("qa3c", "own_circuits:ladder", ("--model", "classical"), "circuit is of circuits alone, and this model has none"),
+    (
+        "qa3c",
+        "own_circuits:ladder",
+        ("--model", "classical"),
+        "circuit means nothing without a circuit, and this model has none",
+    ),
     ("qdqn-dper", "own_circuits:without_angles", (), "takes one angle or more"),
     ("dist-qtrl", "own_circuits:ladder", (), "without angles"),
     ("hdqnn-td3", "own_circuits:ladder", (), "without weights"),
-    ("hdqnn-td3", "own_circuits:ladder", ("--block", "fc"), "circuit is of circuits alone, and this model has none"),
+    (
+        "hdqnn-td3",
+        "own_circuits:ladder",
+        ("--block", "fc"),
+        "circuit means nothing without a circuit, and this model has none",
+    ),
 ]
 
 

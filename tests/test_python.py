@@ -133,11 +133,60 @@ def test_an_error_in_training_is_raised_and_not_the_end_of_the_interpreter(tmp_p
     assert hpcqrl.train("qa3c", episodes=3, qubits=2, out=tmp_path / "x.h5", overwrite=True).exists()
 
 
+CUT = """
+import os, signal, sys, threading, time
+import hpcqrl
+
+def press():
+    while not os.path.exists(sys.argv[1]):
+        time.sleep(0.02)
+    time.sleep(1.0)
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=press, daemon=True).start()
+try:
+    hpcqrl.train("qa3c", episodes=3000, qubits=2, out=sys.argv[1])
+except KeyboardInterrupt:
+    print(hpcqrl.load(sys.argv[1]))
+print(hpcqrl.load(hpcqrl.resume(sys.argv[1])))
+"""
+
+
+def test_ctrl_c_in_a_notebook_keeps_a_checkpoint_and_resume_goes_on(tmp_path):
+    done = run(sys.executable, "-c", CUT, str(tmp_path / "run.h5"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("episodes, not complete>\n") == 1 and "resumed after" in done.stdout
+    assert done.stdout.endswith("run.h5: qa3c, seed 0, 3,000 episodes, complete>\n")
+
+
+def test_it_trains_in_a_thread_too(tmp_path):
+    code = """
+import sys, threading, hpcqrl
+thread = threading.Thread(target=lambda: hpcqrl.train("qa3c", episodes=5, qubits=2, out=sys.argv[1]))
+thread.start(), thread.join()
+print(len(hpcqrl.load(sys.argv[1]).episodes))
+"""
+    done = run(sys.executable, "-c", code, str(tmp_path / "run.h5"))
+    assert done.returncode == 0 and done.stdout.endswith("\n5\n"), done.stdout + done.stderr
+
+
+def test_what_cannot_be_resumed_is_a_value_error(tmp_path):
+    with pytest.raises(ValueError, match=r"none\.h5"):
+        hpcqrl.resume(tmp_path / "none.h5")
+    with pytest.raises(ValueError, match="a module, a function, or the name of one is expected, not 7"):
+        hpcqrl.train(7, out=tmp_path / "x.h5")
+    path = hpcqrl.train("qa3c", episodes=3, qubits=2, out=tmp_path / "x.h5")
+    assert hpcqrl.resume(path) == path  # complete: nothing is left to do
+    with pytest.raises(ValueError, match="is of system qa3c, not dist-qtrl"):
+        hpcqrl.resume(path, system="dist-qtrl")
+    hpcqrl.load(path).export(str(tmp_path / "x.pt2"))
+
+
 def test_a_module_can_be_given_as_the_system(tmp_path):
     import reinforce
 
     path = hpcqrl.train(reinforce, episodes=5, out=tmp_path / "x.h5")
-    found = hpcqrl.load(path, system="reinforce")
+    found = hpcqrl.load(path, system=reinforce)
     assert found.episodes["baseline"].size == 5 and found.policy(sample=True)(np.zeros(4, np.float32)) in (0, 1)
     with pytest.raises(ValueError, match="imported only if you say --system reinforce"):
         hpcqrl.load(path).policy()

@@ -89,6 +89,27 @@ def test_it_is_played_exported_described_and_shown_by_the_tools(tmp_path):
         assert done.returncode == 0 and said in done.stdout, (tool, done.stdout, done.stderr)
 
 
+def test_the_quantum_one_of_the_examples_learns_and_takes_circuits(tmp_path):
+    path = {"PYTHONPATH": f"{ROOT}:{ROOT / 'examples'}:{ROOT / 'tests'}"}
+    out, again = tmp_path / "run.h5", ("--system", "quantum_reinforce")
+    done = hpcqrl(
+        "train", "quantum_reinforce", "--qubits", "4", "--episodes", "120", "--out", str(out), ranks=2, **path
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    returns = read_run(out).episodes["return"]
+    assert returns[-40:].mean() > 1.5 * returns[:100].mean()
+    for command, said in (
+        (("evaluate", str(out), "--sample", *again), "mean return of 20 episodes"),
+        (("export", str(out), "--out", str(tmp_path / "x.pt2"), *again), "observations [samples, 4]"),
+        (("describe", str(out), *again), "circuit:"),
+    ):
+        done = hpcqrl(*command, **path)
+        assert done.returncode == 0 and said in done.stdout, (command, done.stdout, done.stderr)
+    own = ("--circuit", "own_circuits:scaled", "--qubits", "2", "--episodes", "5", "--shots", "50")
+    done = hpcqrl("train", "quantum_reinforce", *own, "--out", str(tmp_path / "own.h5"), ranks=2, **path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_a_part_of_the_contract_that_is_missing_is_named(tmp_path, part):
     text = (ROOT / "tests/reinforce.py").read_text()
@@ -116,6 +137,48 @@ def test_what_is_no_system_is_refused_in_a_line(tmp_path):
         done = hpcqrl("train", name, "--out", str(tmp_path / "x.h5"), ranks=2, **environment)
         assert done.returncode == 2 and done.stderr.count(said) == 1 and done.stderr.count("\n") == 1, done.stderr
         assert not Path(tmp_path / "x.h5").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("self.model, self.extent = ", "self.model, self.length = ", "the system's Agent lacks extent"),
+        ("self.envs, self", "self.environments, self", "the system's Agent lacks envs"),
+        ("    def restore(", "    def restored(", "the system's Agent lacks restore"),
+        ("return Needs()", "return None", "needs(config) gives None, not a Needs"),
+        ("    seed: int = 0", "    seeds: int = 0", "it lacks Config.seed"),
+        ("@dataclass(frozen=True)", "", "it lacks Config"),
+    ],
+)
+def test_a_part_of_its_parts_that_is_missing_is_named(tmp_path, old, new, said):
+    text = (ROOT / "tests/reinforce.py").read_text()
+    assert old in text
+    text = text.replace(old, new).replace("self.envs[0]", "environment(config)" if "envs" in old else "self.envs[0]")
+    (tmp_path / "lacking.py").write_text(text)
+    done = hpcqrl("train", "lacking", "--out", str(tmp_path / "x.h5"), ranks=2, PYTHONPATH=f"{ROOT}:{tmp_path}")
+    assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert not (tmp_path / "x.h5").exists()
+
+
+def test_a_fraction_in_a_column_of_whole_numbers_is_refused(tmp_path):
+    text = (ROOT / "tests/reinforce.py").read_text()
+    (tmp_path / "whole.py").write_text(text.replace('"baseline", "<f8"', '"baseline", "<i4"'))
+    done = hpcqrl("train", "whole", "--out", str(tmp_path / "x.h5"), PYTHONPATH=f"{ROOT}:{tmp_path}")
+    assert done.returncode == 1 and "whole numbers in its column 'baseline', but its record has" in done.stderr
+
+
+def test_a_system_that_takes_no_checkpoints_ends_when_it_is_told_to(tmp_path):
+    text = (ROOT / "tests/reinforce.py").read_text()
+    (tmp_path / "endless.py").write_text(text.replace("if agents.wished:", "if False:"))
+    out = tmp_path / "x.h5"
+    command = ("train", "endless", "--episodes", "1000000", "--patience", "1", "--out", str(out))
+    process = start(str(BIN / "hpcqrl"), *command, ranks=2, PYTHONPATH=f"{ROOT}:{tmp_path}")
+    while not out.exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGUSR1)
+    done = finish(process, 60)
+    assert done.returncode == INTERRUPTED and "and no checkpoint since" in done.stdout, done
 
 
 def test_a_record_that_is_not_what_the_system_states_is_refused_at_the_first(tmp_path):

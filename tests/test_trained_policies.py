@@ -216,7 +216,7 @@ def test_files_that_hold_no_policy(files, tmp_path):
     policies = str(files / "qa3c.h5")
     for command, reason in (
         (("export", str(damaged), *out), "should have actor.first.bias of shape"),
-        (("export", str(files / "dist-qtrl.h5"), *out, "--circuit"), "holds no circuit"),
+        (("export", str(files / "dist-qtrl.h5"), *out, "--with-circuit"), "holds no circuit"),
         (("evaluate", str(unfinished)), "is not complete"),
         (("evaluate", policies, "--episodes", "1"), "episodes must be at least 2"),
         (("evaluate", policies, "--video", "film.mp4"), "must end in .gif"),

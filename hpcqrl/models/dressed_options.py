@@ -43,6 +43,8 @@ def check(options: DressedOptions) -> None:
     check_qpu(options, options.model == "quantum")
     check_shots(options.shots, options.model == "quantum")
     only_with_circuit(options.model == "quantum", circuit=options.circuit, tanh=options.tanh)
+    if options.circuit is not None and not options.more_entangle:
+        raise ValueError("more_entangle is of the papers' circuit alone, and circuit names one's own")
 
 
 def circuit_of(options: DressedOptions) -> Circuit | None:

@@ -1,6 +1,8 @@
 """A circuit: a quantum function, the shapes that it takes, and what is measured."""
 
 import math
+import os
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +13,10 @@ import numpy as np
 
 from hpcqrl.quantum import gates
 from hpcqrl.quantum.words import Word, parse
+
+
+class CircuitError(ValueError):
+    """A circuit's function has failed."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +34,20 @@ class Circuit:
     function: Callable[[Any, Any], None]
     qubits: int
     n_angles: int
-    weights: tuple[int, ...]
+    weights: tuple[int, ...] = ()
     wires: Sequence[Any] = None  # type: ignore[assignment]  # until __post_init__
     measured: Sequence[str] = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        if not 1 <= self.qubits <= 28:
-            raise ValueError(f"a circuit has 1 to 28 qubits, not {self.qubits}")
+        if not callable(self.function):
+            raise ValueError(f"a circuit's function applies gates, given (angles, weights); {self.function!r} does not")
+        if not is_count(self.qubits) or not 1 <= self.qubits <= 28:
+            raise ValueError(f"a circuit has 1 to 28 qubits, not {self.qubits!r}")
+        if not isinstance(self.weights, Sequence) or not all(map(is_count, (self.n_angles, *self.weights))):
+            raise ValueError(
+                f"n_angles is a whole number, and weights a shape, such as (2, 4, 3), or () for none; "
+                f"not {self.n_angles!r} and {self.weights!r}"
+            )
         if self.n_angles < 0 or any(size < 1 for size in self.weights):
             raise ValueError(f"angles must be >= 0 and weights' sizes >= 1, not {self.n_angles} and {self.weights}")
         wires = tuple(range(self.qubits) if self.wires is None else self.wires)
@@ -47,6 +60,21 @@ class Circuit:
         object.__setattr__(self, "measured", tuple(words))
         assert self.words  # those that are none are found at once
 
+    def apply(self, angles: Any, weights: Any) -> None:
+        """Call the function. Its own mistakes become a ValueError of one line that names their place."""
+        try:
+            self.function(angles, weights)
+        except CircuitError:
+            raise
+        except Exception as error:  # whatever a user's function may do wrong
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            shapes = f"{self.n_angles} angles and weights {self.weights}"
+            torch = type(angles).__module__ == "torch"
+            raise CircuitError(
+                f"the circuit fails at {place(error)}, given {shapes}: {reason}"
+                + "; PennyLane's devices give it torch tensors, of which qml.math has functions" * torch
+            ) from error
+
     @cached_property
     def words(self) -> tuple[Word, ...]:
         """What is measured, as qubits and their letters."""
@@ -57,7 +85,7 @@ class Circuit:
         turns = {"X": (gates.RY, -pi / 2), "Y": (gates.RX, pi / 2)}
 
         def function(angles: Any, weights: Any) -> None:
-            self.function(angles, weights)
+            self.apply(angles, weights)
             for qubit, letter in letters.items():
                 if letter != "Z":
                     turn, angle = turns[letter]
@@ -97,3 +125,17 @@ class Circuit:
         if first is not None and not 1 <= first <= 1 << self.qubits:
             raise ValueError(f"{first} results are asked for, but the circuit has {1 << self.qubits}")
         return first or 1 << self.qubits
+
+
+def is_count(value: object) -> bool:
+    """Whether it is a whole number, Python's or NumPy's."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def place(error: Exception) -> str:
+    """Where in the user's own code it was raised: file and line, the innermost outside of libraries."""
+    frames = traceback.extract_tb(error.__traceback__)[1:]
+    libraries = f"{os.sep}site-packages{os.sep}", os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+    own = [frame for frame in frames if not frame.filename.startswith("<")]
+    own = [frame for frame in own if not any(folder in frame.filename for folder in libraries)] or frames
+    return f"{os.path.basename(own[-1].filename)}:{own[-1].lineno}" if own else "its call"

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import pennylane as qml
 
-from hpcqrl.quantum.circuit import Circuit
+from hpcqrl.quantum.circuit import Circuit, CircuitError
 from hpcqrl.quantum.pennylane_device import pennylane_words
 
 What = Literal["values", "probabilities", "bits"]
@@ -27,7 +27,7 @@ def draw(circuit: Circuit, what: What = "values") -> str:
         raise ValueError(f"what is measured is one of {', '.join(measurements)}, not {what!r}")
 
     def run(angles: np.ndarray, weights: np.ndarray) -> object:
-        circuit.function(angles, weights)
+        circuit.apply(angles, weights)
         return measurements[what]()
 
     drawn = qml.draw(qml.QNode(run, device), decimals=None, max_length=118)
@@ -38,6 +38,6 @@ def draw(circuit: Circuit, what: What = "values") -> str:
         try:
             one_layer = drawn(angles, weights[:1])
             return f"{size}; the first of {circuit.weights[0]} layers:\n{one_layer}"
-        except IndexError:
+        except CircuitError:
             pass  # the first axis of its weights is not that of layers
     return f"{size}:\n{drawn(angles, weights)}"

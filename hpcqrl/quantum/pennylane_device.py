@@ -26,12 +26,13 @@ class PennyLaneDevice:
     """A PennyLane device by name; gradients by its adjoint method, backpropagation or parameter shift. All float64."""
 
     def __init__(self, circuit: Circuit, name: str, shots: int | None = None, seed: int = 0) -> None:
-        self.circuit, self.shots = circuit, shots
+        self.circuit, self.shots, self._name = circuit, shots, name
         self.random: np.random.Generator | None = None  # PennyLane's own
         try:
             self._device = _make(name, circuit.wires, seed % 2**32)
         except Exception as error:  # each plugin raises what it likes
             raise ValueError(f"no PennyLane device {name!r} on this machine: {error}") from error
+        self._check_gates()
         if shots is not None:
             self._method = "parameter-shift"
         elif name.startswith("lightning"):
@@ -40,6 +41,22 @@ class PennyLaneDevice:
             self._method = "backprop"
         else:
             self._method = "best"
+
+    def _check_gates(self) -> None:
+        """ValueError for a circuit that fails on tensors, or has a gate that the device lacks; nothing is executed."""
+        shapes = (self.circuit.n_angles,), self.circuit.weights or (0,)
+        angles, weights = (torch.full(shape, 0.3, dtype=torch.float64, requires_grad=True) for shape in shapes)
+        with qml.queuing.AnnotatedQueue() as queue:
+            self.circuit.apply(angles, weights)
+        gates = qml.tape.QuantumScript.from_queue(queue)
+        if gates.measurements:
+            measured = gates.measurements[0]
+            raise ValueError(f"the circuit measures {measured}; it must only apply gates: devices measure")
+        tape = qml.tape.QuantumScript(gates.operations, [qml.expval(qml.Z(self.circuit.wires[0]))], shots=self.shots)
+        try:
+            self._device.preprocess_transforms()((tape,))
+        except qml.exceptions.DeviceError as error:
+            raise ValueError(f"{self._name} does not run this circuit: {error}") from error
 
     def expval(self, angles: Floats, weights: Floats) -> Floats:
         return self._run(self._expvals, *self._tensors(angles, weights), None).numpy()
@@ -88,7 +105,7 @@ class PennyLaneDevice:
 
     def _node(self, measure: Callable[[], Any], **options: Any) -> Any:
         def run(angles: Any, weights: Any) -> Any:
-            self.circuit.function(angles, weights)
+            self.circuit.apply(angles, weights)
             return measure()
 
         return qml.QNode(run, self._device, **options)

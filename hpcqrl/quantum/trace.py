@@ -35,17 +35,27 @@ def trace(circuit: Circuit) -> list[Gate]:
         return np.array([number for gate in same for number in gate.parameters], np.float64)
 
     found = iter(find(parameters_at, numbers))
-    return [gate._replace(parameters=tuple(_known(gate, next(found)) for _ in gate.parameters)) for gate in runs[0]]
 
-
-def _known(gate: Gate, parameter: Parameter | None) -> Parameter:
-    if parameter is None:
+    def known(gate: Gate, parameter: Parameter | None) -> Parameter:
+        if parameter is not None:
+            return parameter
+        ones = np.ones(numbers)
+        once, again = parameters_at(ones), parameters_at(ones)
+        if not np.isfinite(once).all():
+            raise ValueError(f"a parameter of {gate.name} is {once[~np.isfinite(once)][0]}, not a number of radians")
+        if (once != again).any():
+            raise ValueError(
+                f"a parameter of {gate.name} is another at each call: what is random in a circuit must be drawn once, "
+                "outside of its function"
+            )
         raise ValueError(
             f"a parameter of {gate.name} is no polynomial of degree 2 in at most {MOST_INPUTS} angles and weights, "
             "such as weight * angle; apply other functions, such as arctan, to the angles before the circuit; or, if "
-            "PennyLane has made it of another gate, use a device of PennyLane's, --qpu default.qubit"
+            "PennyLane has made it of another gate, use a device of PennyLane's, --qpu default.qubit (which gives the "
+            "function torch tensors: qml.math.arctan takes them)"
         )
-    return parameter
+
+    return [gate._replace(parameters=tuple(known(gate, next(found)) for _ in gate.parameters)) for gate in runs[0]]
 
 
 def _gates(circuit: Circuit, values: np.ndarray) -> list[Gate]:
@@ -75,7 +85,7 @@ def _applied(circuit: Circuit, values: np.ndarray) -> Sequence[Gate]:
     angles, weights = values[: circuit.n_angles], values[circuit.n_angles :].reshape(circuit.weights or (0,))
     if "pennylane" not in sys.modules:
         with record() as gates:
-            circuit.function(angles, weights)
+            circuit.apply(angles, weights)
         if "pennylane" not in sys.modules:
             return gates
     import pennylane
@@ -83,7 +93,7 @@ def _applied(circuit: Circuit, values: np.ndarray) -> Sequence[Gate]:
     from hpcqrl.quantum.pennylane_gates import native
 
     with pennylane.queuing.AnnotatedQueue() as queue:
-        circuit.function(angles, weights)
+        circuit.apply(angles, weights)
     script = pennylane.tape.QuantumScript.from_queue(queue)
     if script.measurements:
         raise ValueError(f"the circuit measures {script.measurements[0]}; it must only apply gates: devices measure")

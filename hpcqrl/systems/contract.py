@@ -7,8 +7,8 @@ systems by these names alone, and a part that is missing is named at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from dataclasses import dataclass, is_dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -163,13 +163,33 @@ PARTS = tuple(name for name in vars(System) if not name.startswith("_"))
 
 def missing_parts(module: object) -> list[str]:
     """The parts of the contract that a module lacks, or has as something else than it should."""
-    kinds: dict[str, Any] = {"FACTS": Facts, "Config": type}
-    return [
-        name
-        for name in PARTS
-        if not (
-            isinstance(getattr(module, name, None), kinds[name])
-            if name in kinds
-            else callable(getattr(module, name, None))
-        )
-    ]
+    missing = [name for name in PARTS if not _is_right(name, getattr(module, name, None))]
+    known = getattr(getattr(module, "Config", None), "__dataclass_fields__", ("env", "seed"))
+    return missing + [f"Config.{name}" for name in ("env", "seed") if name not in known]
+
+
+def check_agent(agent: Agent) -> None:
+    """ValueError, naming what it lacks, for an agent that is none."""
+    missing = [name for name in _parts(Agent) if not hasattr(agent, name)]
+    if "model" not in missing:
+        missing += [f"model.{name}" for name in _parts(Model) if not hasattr(agent.model, name)]
+    if missing:
+        raise ValueError(f"the system's Agent lacks {', '.join(missing)} (see hpcqrl.systems.contract)")
+
+
+def check_needs(needs: Needs) -> None:
+    """ValueError for what is no Needs."""
+    if not isinstance(needs, Needs):
+        raise ValueError(f"the system's needs(config) gives {needs!r}, not a Needs (see hpcqrl.systems.contract)")
+
+
+def _parts(protocol: type) -> list[str]:
+    return [name for name in vars(protocol) if not name.startswith("_")]
+
+
+def _is_right(name: str, part: object) -> bool:
+    if name == "FACTS":
+        return isinstance(part, Facts)
+    if name == "Config":
+        return isinstance(part, type) and is_dataclass(part)
+    return callable(part)

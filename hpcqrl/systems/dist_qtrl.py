@@ -93,7 +93,7 @@ class Config(QpuOptions):
     def __post_init__(self) -> None:
         at_least(1, episodes=self.episodes, layers=self.layers, hidden=self.hidden, max_steps=self.max_steps)
         at_least(1, actions=self.actions, mapping=min(self.mapping, default=0))
-        at_least(0, seed=self.seed, entropy_weight=self.entropy_weight)
+        at_least(0, entropy_weight=self.entropy_weight)
         within(0.0, 1.0, discount=self.discount)
         positive(learning_rate=self.learning_rate, max_gradient_norm=self.max_gradient_norm)
         check_qpu(self, self.model == "quantum")

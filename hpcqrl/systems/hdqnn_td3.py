@@ -62,7 +62,6 @@ class Config(HybridOptions, Td3Options):
 
     def __post_init__(self) -> None:
         at_least(1, steps=self.steps, test_every=self.test_every, test_episodes=self.test_episodes)
-        at_least(0, seed=self.seed)
         hybrid.check(self)
         check_td3(self, self.steps)
 

@@ -65,7 +65,6 @@ class Config(DressedOptions, SharingOptions):
 
     def __post_init__(self) -> None:
         at_least(1, episodes=self.episodes, update_every=self.update_every, actions=self.actions)
-        at_least(0, seed=self.seed)
         within(0.0, 1.0, discount=self.discount)
         within(0.0, 0.999999, beta_1=self.beta_1, beta_2=self.beta_2)
         positive(learning_rate=self.learning_rate)

@@ -73,7 +73,6 @@ class Config(DressedOptions, ReplayOptions, SharingOptions):
 
     def __post_init__(self) -> None:
         at_least(1, episodes=self.episodes, actions=self.actions, target_every=self.target_every)
-        at_least(0, seed=self.seed)
         within(0.0, 1.0, discount=self.discount, epsilon_decay=self.epsilon_decay)
         within(0.0, 1.0, epsilon_start=self.epsilon_start, epsilon_end=self.epsilon_end)
         within(0.0, 0.999999, rms_alpha=self.rms_alpha)
