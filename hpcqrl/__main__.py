@@ -106,7 +106,7 @@ def _train(arguments: Sequence[str]) -> None:
     options: Train[Config] = _parse(Train[system.Config], f"train {name}", arguments[1:])  # type: ignore[name-defined]
     interruption.patience = options.patience
     wanted = name, options.system, options.out, options.overwrite, options.checkpoint_every
-    _with_agents(lambda agents, run: run.train(agents, interruption, *wanted))
+    _with_agents(lambda agents, run: run.train(agents, interruption, *wanted), interruption)
 
 
 def _resume(arguments: Sequence[str]) -> None:
@@ -114,10 +114,10 @@ def _resume(arguments: Sequence[str]) -> None:
     options: Resume = _parse(Resume, "resume", arguments)
     interruption.patience = options.patience
     named = options.named.system, options.named.env, options.named.circuit
-    _with_agents(lambda agents, run: run.resume(agents, interruption, options.path, run.Named(*named)))
+    _with_agents(lambda agents, run: run.resume(agents, interruption, options.path, run.Named(*named)), interruption)
 
 
-def _with_agents(do: Callable[[Any, ModuleType], None]) -> None:
+def _with_agents(do: Callable[[Any, ModuleType], None], interruption: Interruption | None = None) -> None:
     """Start MPI and do it on all ranks; how it ends is the exit status."""
     try:
         from hpcqrl.parallel.agents import Interrupted, Refused, errors_end_all, start
@@ -126,7 +126,7 @@ def _with_agents(do: Callable[[Any, ModuleType], None]) -> None:
     from hpcqrl import run
 
     try:
-        agents = start()
+        agents = start(interruption)
         with errors_end_all(agents):
             do(agents, run)
     except Refused as refused:

@@ -77,7 +77,7 @@ def _on_all_ranks(patience: float) -> Iterator[tuple["Agents", "Interruption"]]:
 
     interruption = Interruption(patience)
     try:
-        agents = start()
+        agents = start(interruption)
         with errors_end_all(agents, alone=False):
             yield agents, interruption
     except Refused as refused:

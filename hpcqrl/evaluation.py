@@ -1,6 +1,6 @@
 """Play a trained policy: its returns, what their mean is worth, and a film of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -8,24 +8,29 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+LONGEST = 100_000  # steps of an episode that is played to test a policy
+LONGEST_FILM = 5_000  # frames
+
 
 def play(env: gymnasium.Env, policy: Callable[[Any], Any], episodes: int, seed: int) -> list[float]:
     """The undiscounted returns of some episodes."""
     observation, _ = env.reset(seed=seed)
-    returns = [episode_return(env, policy, observation)]
+    returns = [sum(rewards(env, policy, observation))]
     while len(returns) < episodes:
-        returns.append(episode_return(env, policy, env.reset()[0]))
+        returns.append(sum(rewards(env, policy, env.reset()[0])))
     return returns
 
 
-def episode_return(env: gymnasium.Env, policy: Callable[[Any], Any], observation: Any) -> float:
-    """The undiscounted return of one episode, which begins with this observation."""
-    total, done = 0.0, False
-    while not done:
+def rewards(env: gymnasium.Env, policy: Callable[[Any], Any], observation: Any) -> Iterator[float]:
+    """The rewards of one episode, step by step, which begins with this observation.
+
+    An episode that goes on for ever, in an environment without a limit of its own, is over after LONGEST steps.
+    """
+    for _ in range(LONGEST):
         observation, reward, terminated, truncated, _ = env.step(policy(observation))
-        total += float(reward)
-        done = terminated or truncated
-    return total
+        yield float(reward)
+        if terminated or truncated:
+            return
 
 
 def close(env: gymnasium.Env) -> None:
@@ -49,7 +54,7 @@ def film(env: gymnasium.Env, policy: Callable[[Any], Any], seed: int, path: Path
 
     observation, _ = env.reset(seed=seed)
     frames, done = [Image.fromarray(_frame(env))], False
-    while not done:
+    while not done and len(frames) < LONGEST_FILM:
         observation, _, terminated, truncated, _ = env.step(policy(observation))
         frames.append(Image.fromarray(_frame(env)))
         done = terminated or truncated

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hpcqrl.envs.replayed import Episode
 from hpcqrl.envs.seeded import Seeded
-from hpcqrl.evaluation import episode_return
+from hpcqrl.evaluation import rewards
 from hpcqrl.randomness import Numbers, as_int, jump_random_states, own_seeds, random_states, set_random_states
 from hpcqrl.rl.transitions import Transitions
 from hpcqrl.states import State
@@ -38,7 +38,7 @@ class Explorer:
         self.generators: dict[str, Numbers] = {"explore": self.random, "env": self._seeded.numbers}
         self.generators["test"] = tested.numbers
         self.episode = Episode(env)
-        self.steps = self.updates = 0
+        self.steps = self.updates = self.tested = 0  # the latter: steps before the last test
         self.episodes, self.first_number = 0, 0  # this agent's finished ones; the number that they count from
         self.begun_at = 0  # after how many updates the episode at play has
         self.losses: list[tuple[float, ...]] = []  # since then
@@ -61,15 +61,37 @@ class Explorer:
         kinds = [[value for value in column if value == value] for column in zip(*self.losses, strict=True)]
         return [float(np.mean(values)) if values else np.nan for values in kinds]
 
+    def test_is_due(self, every: int) -> bool:
+        """Whether there is a test after this step, and has not been yet."""
+        return self.steps % every == 0 and self.tested < self.steps
+
     def test(self, policy: Callable[[Any], Any], episodes: int, journal: "Journal", agents: "Agents") -> None:
-        """Play this agent's share of so many episodes in the environment for tests; their returns go to the journal."""
-        mine = range(agents.rank, episodes, agents.size)
-        returns = [episode_return(self.test_env, policy, self.test_env.reset()[0]) for _ in mine]
+        """Play this agent's share of so many episodes in the environment for tests; their returns go to the journal.
+
+        A run that is told to end does not wait for it: the test is then as if it had not begun, on all ranks, and comes
+        when the run goes on. All must call.
+        """
+        before, returns = random_states(self.generators), []
+        for _ in range(agents.rank, episodes, agents.size):
+            total = 0.0
+            for reward in rewards(self.test_env, policy, self.test_env.reset()[0]):
+                total += reward
+                if journal.told:
+                    break
+            returns.append(total)
+            if journal.told:
+                break
+        if agents.any(journal.told):
+            set_random_states(self.generators, before)
+            agents.wished = True
+            return
         journal.evaluation(self.steps, returns, self.updates)
+        self.tested = self.steps
 
     def common(self) -> State:
         """What a checkpoint keeps once for all, who go in step."""
         counts = {"steps": self.steps, "updates": self.updates, "first_number": self.first_number}
+        counts["tested"] = self.tested
         return {name: np.array(count) for name, count in counts.items()}
 
     def state(self, losses: int) -> State:
@@ -82,6 +104,7 @@ class Explorer:
     def restore(self, common: State, own: State) -> None:
         """Go on from a checkpoint; an agent that was not there then has nothing of its own but where numbers begin."""
         self.steps, self.updates = int(common["steps"]), int(common["updates"])
+        self.tested = int(common.get("tested", self.steps))  # version 0.1.0 made no checkpoints before a test
         self.first_number = int(own.get("first_number", common["first_number"]))
         if "replay.added" not in own:
             jump_random_states(self.generators, self.updates)

@@ -1,7 +1,7 @@
 """What a run leaves behind: its episodes and checkpoints, on their way from the agents to the results file."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -9,16 +9,17 @@ from numpy.typing import NDArray
 
 from hpcqrl.interruption import EXIT_STATUS, Interruption
 from hpcqrl.parallel.agents import Agents, Interrupted
-from hpcqrl.parallel.arrays import gather
+from hpcqrl.parallel.meeting import Meeting
 from hpcqrl.parallel.pushes import Parameters
 from hpcqrl.parallel.records import RecordStream
+from hpcqrl.parallel.waiting import clock, late, ranks
 from hpcqrl.progress import Progress, say
+from hpcqrl.results.checkpoint import read_checkpoint
 from hpcqrl.results.recorder import Recorder
 from hpcqrl.results.schema import EPISODE, EVALUATION, Column, row_dtype
 
 State = Mapping[str, NDArray]
 
-_LATE = 30.0  # seconds, at most, that a rank may take to come to a checkpoint before it is named
 _SHARE = 100  # a checkpoint is followed by at least so many times its own duration without one
 
 
@@ -33,6 +34,7 @@ class Journal:
     """One on every rank; recorder and progress are rank 0's alone.
 
     checkpoint_every: seconds, 0: only when interrupted; elapsed: seconds of running before this resumption.
+    synchronous: whether agents wait for each other: then there is no checkpoint without all of them.
     """
 
     def __init__(
@@ -44,17 +46,19 @@ class Journal:
         interruption: Interruption,
         checkpoint_every: float = 0.0,
         elapsed: float = 0.0,
+        synchronous: bool = False,
     ) -> None:
         self._agents, self._recorder, self._progress = agents, recorder, progress
         self._interruption, self._every = interruption, checkpoint_every or float("inf")
-        self._stream = RecordStream(agents, row_dtype(columns))
+        self._streams = [RecordStream(agents, row_dtype(kind)) for kind in (columns, EVALUATION)]
+        self._stream, self._evaluations = self._streams
+        self._meeting, self._synchronous = Meeting(agents, self._streams), synchronous
         self._extra = [column.name for column in columns[len(EPISODE) :]]
         self._whole = [column.name for column in columns[len(EPISODE) :] if np.dtype(column.dtype).kind in "iu"]
         self._checked = False
         self._last: dict[int, float] = {}  # of each agent, when its last episode ended
         self._named: set[int] = set()  # ranks that did not come
         self._told = 0.0  # when this rank first saw that the run was told to end
-        self._evaluations = RecordStream(agents, row_dtype(EVALUATION))
         self._start = time.monotonic() - elapsed
         self._due = time.monotonic() + self._every
 
@@ -84,6 +88,8 @@ class Journal:
     def tick(self) -> None:
         """Send or collect what is due; to be called often, since an episode may take long."""
         self._keep(self._stream.poll(), self._evaluations.poll())
+        if self._meeting.absent and (rank := self._meeting.arrived()) is not None:
+            self._take(rank, {})
         self._agents.wish = self.checkpoint_wanted
         if self._interruption.arrived:
             now = time.monotonic()
@@ -93,6 +99,11 @@ class Journal:
                     f"told to end {now - self._told:.0f} s ago, and no checkpoint since: ended with what was there then"
                 )
                 self._agents.abort(EXIT_STATUS)
+
+    @property
+    def told(self) -> bool:
+        """Whether this rank was told that the run shall end."""
+        return self._interruption.arrived
 
     @property
     def checkpoint_wanted(self) -> bool:
@@ -105,38 +116,87 @@ class Journal:
         """Keep this agent's own state and, of rank 0, what is common to all, taken when all have come. All must call.
 
         Raises Interrupted, on all ranks, if one was told to end. acts: whether this rank is an agent; meanwhile: what
-        rank 0 has to do until the others come.
+        rank 0 has to do until the others come. Where agents do not wait for each other, one that does not come is left
+        out after some time: the checkpoint has what the one before had of it, and it may come later.
         """
-        begin = time.monotonic()
-        rows = self._stream.collect(meanwhile, self._late)
-        evaluations = self._evaluations.collect(meanwhile, self._late)
-        states = gather(self._agents, own if acts else {})
-        shared = common() if self._recorder is not None else {}
-        ends = self._agents.any(self._interruption.arrived)  # from here on the others may go on
-        if self._recorder is not None:
-            assert states is not None
-            self._keep(rows, evaluations)
-            self._recorder.checkpoint(self._elapsed(), shared, [state for state in states if state], ends)
-            now = time.monotonic()
-            self._due = now + max(self._every, _SHARE * (now - begin))
+        if self._recorder is None:
+            ends = self._meeting.come(own if acts else {}, self._interruption.arrived)
+        else:
+            ends = self._hold_meeting({0: own} if acts else {}, common, meanwhile)
         self._agents.wish = False
         if ends:
-            self._agents.barrier()
             path = self._recorder.path if self._recorder else "FILE"  # rank 0 says it
             raise Interrupted(f"all of it is kept; to go on: hpcqrl resume {path}")
 
-    def _late(self, rank: int, seconds: float, rows: list[np.ndarray]) -> None:
-        """Name a rank that does not come to a checkpoint; if the run was told to end, do so without it in the end."""
+    def _hold_meeting(
+        self, states: dict[int, State], common: Callable[[], State], meanwhile: Callable[[], object]
+    ) -> bool:
+        """Rank 0's part in a checkpoint; whether the run ends."""
         assert self._recorder is not None
-        if seconds > min(_LATE, 0.5 * self._interruption.patience) and rank not in self._named:
-            self._named.add(rank)
-            ago = self._elapsed() - self._last.get(rank, 0.0)
-            say(f"rank {rank} has not come to the checkpoint for {seconds:.0f} s, and ended no episode for {ago:.0f} s")
-        if self._interruption.ends_after(seconds):
-            if rows and rows[0].dtype == self._stream.dtype:
-                self._keep(np.concatenate(rows), None)
-            say(f"ended without rank {rank}; what came before is kept; to go on: hpcqrl resume {self._recorder.path}")
+        meeting, begin = self._meeting, time.monotonic()
+        meeting.begin()
+        kept: set[int] | None = None  # the ranks that the checkpoint is of
+        ends = False
+        while True:
+            self._wait_for_others(begin, states, meanwhile, also_absent=ends)
+            missing, waited = meeting.missing() | meeting.absent, time.monotonic() - begin
+            ends = meeting.told or self._interruption.arrived  # it, or another rank
+            if not missing or not (self._synchronous or kept == set(states)):
+                before = self._kept_before(missing) if missing else {}
+                self._keep(*(stream.rest() for stream in self._streams))
+                in_order = [state for _, state in sorted((before | states).items())]
+                self._recorder.checkpoint(self._elapsed(), common(), in_order, ends)
+                kept = set(states)
+            if not missing or (kept and not ends) or self._interruption.ends_after(waited):
+                break
+        now = time.monotonic()
+        self._due = now + max(self._every, _SHARE * (now - begin))
+        if missing and ends:
+            what = "all of the others" if kept else "what came before"
+            without, path = ranks(sorted(missing), have=False), self._recorder.path
+            say(f"ended without {without}; {what} is kept; to go on: hpcqrl resume {path}")
             self._agents.abort(EXIT_STATUS)
+        meeting.absent |= missing
+        meeting.end(ends)
+        return ends
+
+    def _wait_for_others(
+        self, begin: float, states: dict[int, State], meanwhile: Callable[[], object], also_absent: bool
+    ) -> None:
+        """Take the states of those who come, until all have or it is time to do something about it."""
+        until = time.monotonic() + late(self._interruption)
+        while self._meeting.missing() or (also_absent and self._meeting.absent):
+            seconds = time.monotonic() - begin
+            if time.monotonic() > until or self._interruption.ends_after(seconds):
+                for rank in self._meeting.missing() - self._named:
+                    self._named.add(rank)
+                    ago = self._elapsed() - self._last.get(rank, 0.0)
+                    since = f"for {seconds:.0f} s, since {clock(seconds)}, and ended no episode for {ago:.0f} s"
+                    say(f"rank {rank} has not come to the checkpoint {since}")
+                return
+            if (arrived := self._meeting.arrived()) is not None:
+                self._take(arrived, states)
+            elif not meanwhile():
+                time.sleep(0.001)
+
+    def _take(self, rank: int, states: dict[int, State]) -> None:
+        """Take what a rank brings that has come; who was waited for in vain may go on at once."""
+        rows, state = self._meeting.take(rank)
+        self._keep(*rows)
+        if rank in self._meeting.here:
+            states |= {rank: state}
+        else:
+            self._meeting.go_on(rank)
+        if rank in self._named:
+            self._named.remove(rank)
+            say(f"rank {rank} is back")
+
+    def _kept_before(self, missing: Collection[int]) -> dict[int, State]:
+        """What the last checkpoint has of these ranks; nothing where there is none."""
+        assert self._recorder is not None
+        agents = read_checkpoint(self._recorder.path).agents
+        first = int(self._agents.root_serves)  # the root that serves is no agent
+        return {rank: agents[rank - first] if rank - first < len(agents) else {} for rank in missing}
 
     def between_updates(self, agent: AsynchronousAgent, shared: Parameters) -> None:
         """What an asynchronous agent does between two pushes: `tick`, and take part in a checkpoint if one is due."""
@@ -149,8 +209,9 @@ class Journal:
         self._keep(self._stream.collect(), self._evaluations.collect())
         if self._recorder is not None:
             self._recorder.finish(parameters)
-        self._stream.close()
-        self._evaluations.close()
+        for stream in self._streams:
+            stream.close()
+        self._meeting.close()
         return self._elapsed()
 
     def _elapsed(self) -> float:

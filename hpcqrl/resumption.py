@@ -74,7 +74,8 @@ def _states(saved: Checkpoint, system: AnySystem, agents: Agents) -> list[State]
     acting = agents.size - agents.root_serves
     rows = saved.rows.get("episodes", np.empty(0))
     try:
-        own = system.share_out(saved.agents, acting, int(rows["episode"].max()) + 1 if len(rows) else 0)
+        finished = rows["episode"] if len(rows) else np.empty(0, np.int64)
+        own = system.share_out(saved.common, saved.agents, acting, finished)
     except KeyError as error:
         raise ValueError(f"the checkpoint lacks {error}") from error
     common = {f"{_COMMON}{key}": value for key, value in saved.common.items()}

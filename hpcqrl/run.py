@@ -119,7 +119,8 @@ def _run(
             done = int(episodes["length"].sum()) if len(episodes) and unit == "steps" else len(episodes)
             progress = cleanup.enter_context(Progress(whole, unit, run.name, output_is_terminal(), done))
         elapsed = resumed.elapsed if resumed else 0.0
-        journal = Journal(agents, columns, recorder, progress, interruption, every, elapsed)
+        alike = system.FACTS.synchronous
+        journal = Journal(agents, columns, recorder, progress, interruption, every, elapsed, alike)
         parameters = system.train(agent, agents, journal)
         agent.model.layout.load(parameters or {})  # ValueError for one that is missing, while there is a checkpoint
         duration = journal.close(parameters)

@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+import time
 
 import gymnasium
 import numpy as np
@@ -36,6 +37,15 @@ class Blocks(CartPoleEnv):
         self.taken += 1
         if self.taken > 300 and RANK == LAST:
             threading.Event().wait()
+        return super().step(action)
+
+
+class Waits(CartPoleEnv):
+    """Its steps on the last rank wait while there is the file that HPCQRL_TEST_WAIT names."""
+
+    def step(self, action):
+        while RANK == LAST and os.path.exists(os.environ["HPCQRL_TEST_WAIT"]):
+            time.sleep(0.05)
         return super().step(action)
 
 
@@ -116,6 +126,7 @@ for kind in (
     Blocks,
     Leaves,
     Threaded,
+    Waits,
     OwnNumbers,
     Legacy,
     Foreign,

@@ -28,7 +28,7 @@ BESIDE = {  # modules that belong to no room
     "resumption": {"parallel", "recorded", "results", "states", "systems"},
     "provenance": {"parallel", "recorded", "results"},
     "description": {"recorded", "quantum"},
-    "trained": {"evaluation", "models", "randomness", "recorded", "results", "systems"},
+    "trained": {"brought", "configuration", "evaluation", "models", "randomness", "recorded", "results", "systems"},
 }
 OF_SYSTEMS = {"configuration", "brought", "states", "randomness", "learner", "in_step", "explorer", "journal"}
 ALLOWED = ROOMS | BESIDE | {"systems": set(ROOMS) | OF_SYSTEMS}

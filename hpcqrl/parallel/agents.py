@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcqrl.parallel.launcher import lonely
+from hpcqrl.parallel.waiting import NeverTold, Told, Waiting
 
 mpi4py.rc.thread_level = "funneled"  # one thread a rank
 with warnings.catch_warnings():
@@ -41,8 +42,8 @@ class Interrupted(Exception):  # noqa: N818
 class Agents:
     """All agents of a run, seen by one of them: its rank, their number (size), and what they do together."""
 
-    def __init__(self, comm: MPI.Intracomm) -> None:
-        self.comm = comm
+    def __init__(self, comm: MPI.Intracomm, told: Told | None = None) -> None:
+        self.comm, self.told = comm, told or NeverTold()
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
         self.wish = self.wished = False  # what any rank says with its vector in `mean`, all know after it
         self.root_serves = False  # rank 0 is no agent, but holds the shared parameters: see parallel/root.py
@@ -64,32 +65,30 @@ class Agents:
         sent = np.empty(vector.size + 1, vector.dtype)  # its own type: float32 costs half
         sent[:-1], sent[-1] = vector, self.wish
         result = np.empty_like(sent)
-        if self._crowded:
-            _wait(self.comm.Iallreduce(sent, result))
-        else:
-            self.comm.Allreduce(sent, result)
+        self._all_come(self.comm.Iallreduce(sent, result), asleep=self._crowded)
         self.wished = bool(result[-1] > 0.0)
         return result[:-1] / self.size
 
     def any(self, flag: bool) -> bool:
         """Whether it is true on any rank. All must call."""
         found = np.empty(1, np.int64)
-        _wait(self.comm.Iallreduce(np.array([flag], np.int64), found, MPI.MAX))
+        self._all_come(self.comm.Iallreduce(np.array([flag], np.int64), found, MPI.MAX))
         return bool(found[0])
 
     def abort(self, status: int) -> None:
         """End all ranks at once, whatever they do, with this status."""
+        time.sleep(0.5 * _TURN)  # an abort may overtake what the launcher has not yet passed on
         self.comm.Abort(status)
 
     def barrier(self) -> None:
         """Wait until all agents are here. All must call."""
-        _wait(self.comm.Ibarrier())
+        self._all_come(self.comm.Ibarrier())
 
     def check_equal(self, vector: Floats, what: str) -> None:
         """RuntimeError on all ranks if the vector is not bit-identical on all of them. All must call."""
         checksum = np.array([zlib.crc32(vector.tobytes())], np.int64)
         extremes = np.concatenate([checksum, -checksum])
-        self.comm.Allreduce(MPI.IN_PLACE, extremes, MPI.MAX)
+        self._all_come(self.comm.Iallreduce(MPI.IN_PLACE, extremes, MPI.MAX))
         if extremes[0] != -extremes[1]:
             raise RuntimeError(
                 f"{what} is no longer the same on all {self.size} ranks (rank {self.rank}: {checksum[0]})"
@@ -127,22 +126,39 @@ class Agents:
     def tell(self, text: str) -> str:
         """Rank 0's text, on all ranks. All must call."""
         size = np.array([len(text.encode())], np.int64)
-        self.comm.Bcast(size, 0)
+        self._all_come(self.comm.Ibcast(size, 0))
         data = np.zeros(size[0], np.uint8)
         if self.rank == 0:
             data[:] = np.frombuffer(text.encode(), np.uint8)
-        self.comm.Bcast([data, MPI.BYTE], 0)
+        self._all_come(self.comm.Ibcast([data, MPI.BYTE], 0))
         return data.tobytes().decode()
 
     def gather_text(self, text: str) -> list[str]:
         """Every rank's text, in order of rank, on all ranks. All must call."""
         data = np.frombuffer(text.encode(), np.uint8)
         sizes = np.empty(self.size, np.int64)
-        self.comm.Allgather(np.array([data.size], np.int64), sizes)
+        self._all_come(self.comm.Iallgather(np.array([data.size], np.int64), sizes))
         together = np.empty(int(sizes.sum()), np.uint8)
         starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        self.comm.Allgatherv(data, [together, sizes, starts, MPI.BYTE])
+        self._all_come(self.comm.Iallgatherv(data, [together, sizes, starts, MPI.BYTE]))
         return [together[a : a + n].tobytes().decode() for a, n in zip(starts, sizes, strict=True)]
+
+    def wait(self, request: MPI.Request, for_: int, grace: float = 0.0) -> None:
+        """Until it is done, for which that rank is needed; see Waiting for what happens if it never is."""
+        waiting = None
+        while not request.Test():
+            waiting = waiting or Waiting(self, for_=for_, grace=grace)
+            waiting.look()
+            time.sleep(0.0002)
+
+    def _all_come(self, request: MPI.Request, asleep: bool = True) -> None:
+        """Until it is done, for which all are needed; asleep: without taking the processor from who is waited for."""
+        waiting = None
+        while not request.Test():
+            waiting = waiting or Waiting(self)
+            waiting.look()
+            if asleep:
+                time.sleep(0.0002)
 
 
 def own_cores() -> list[int]:
@@ -161,9 +177,12 @@ def library() -> str:
     return " ".join(MPI.Get_library_version().splitlines()[0].rstrip("\0").split())
 
 
-def start() -> Agents:
-    """All ranks of this job. Raises Refused if the launcher and the MPI library do not belong together."""
-    agents = Agents(MPI.COMM_WORLD)
+def start(told: Told | None = None) -> Agents:
+    """All ranks of this job. told: whether it was told to end, and its patience with ranks that do not come then.
+
+    Raises Refused if the launcher and the MPI library do not belong together.
+    """
+    agents = Agents(MPI.COMM_WORLD, told)
     reason = lonely(agents.size)
     if reason:
         raise Refused(reason)

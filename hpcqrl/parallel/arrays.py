@@ -18,34 +18,36 @@ _PIECE = 1 << 30  # bytes of one message: Open MPI 5 takes less than 2 GiB, and 
 def gather(agents: Agents, arrays: Mapping[str, NDArray]) -> list[State] | None:
     """Every rank's arrays, in order of rank, on rank 0; None elsewhere. All must call."""
     if agents.rank > 0:
-        _send(agents, 0, arrays)
+        send(agents, 0, arrays)
         return None
-    return [dict(arrays), *(_receive(agents, rank) for rank in range(1, agents.size))]
+    return [dict(arrays), *(receive(agents, rank) for rank in range(1, agents.size))]
 
 
 def scatter(agents: Agents, states: Sequence[Mapping[str, NDArray]] | None) -> State:
     """Each rank's own of the arrays that rank 0 has for all. All must call."""
     if agents.rank > 0:
-        return _receive(agents, 0)
+        return receive(agents, 0)
     assert states is not None and len(states) == agents.size
     for rank in range(1, agents.size):
-        _send(agents, rank, states[rank])
+        send(agents, rank, states[rank])
     return dict(states[0])
 
 
-def _send(agents: Agents, to: int, arrays: Mapping[str, NDArray]) -> None:
+def send(agents: Agents, to: int, arrays: Mapping[str, NDArray]) -> None:
+    """Send named arrays to a rank, which must `receive` them."""
     data = _packed(arrays)
-    agents.comm.Send(np.array([data.size], np.int64), to, _TAG)
+    agents.wait(agents.comm.Isend(np.array([data.size], np.int64), to, _TAG), for_=to)
     for start in range(0, data.size, _PIECE):
-        agents.comm.Send([data[start : start + _PIECE], MPI.BYTE], to, _TAG)
+        agents.wait(agents.comm.Isend([data[start : start + _PIECE], MPI.BYTE], to, _TAG), for_=to)
 
 
-def _receive(agents: Agents, source: int) -> State:
+def receive(agents: Agents, source: int) -> State:
+    """The named arrays that a rank sends."""
     size = np.empty(1, np.int64)
-    agents.comm.Recv(size, source, _TAG)
+    agents.wait(agents.comm.Irecv(size, source, _TAG), for_=source)
     data = np.empty(size[0], np.uint8)
     for start in range(0, data.size, _PIECE):
-        agents.comm.Recv([data[start : start + _PIECE], MPI.BYTE], source, _TAG)
+        agents.wait(agents.comm.Irecv([data[start : start + _PIECE], MPI.BYTE], source, _TAG), for_=source)
     file = BytesIO(data)  # type: ignore[arg-type]
     del data
     with np.load(file, allow_pickle=False) as archive:

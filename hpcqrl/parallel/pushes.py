@@ -57,7 +57,7 @@ class Parameters(Protocol):
         """Answer one agent, on a root that serves, if one has asked; whether one had."""
 
     def state(self) -> State:
-        """What a checkpoint keeps for all, for rank 0 to call while no agent pushes."""
+        """What a checkpoint keeps for all, for rank 0 to call while no agent that is there pushes."""
 
     def own_state(self) -> State:
         """What a checkpoint keeps for this agent."""

@@ -1,12 +1,12 @@
 """Records on their way from the agents to the root, which never makes an agent wait."""
 
 import time
-from collections.abc import Callable
 
 import numpy as np
 from mpi4py import MPI
 
 from hpcqrl.parallel.agents import Agents
+from hpcqrl.parallel.waiting import Waiting
 
 _TAG = 7001
 _INTERVAL = 0.7  # seconds between two sendings, and between two collections: together well within 2 s
@@ -16,7 +16,7 @@ class RecordStream:
     """Rows of one dtype: agents buffer and send them about once a second, rank 0 collects them."""
 
     def __init__(self, agents: Agents, dtype: np.dtype) -> None:
-        self.comm = agents.comm.Dup()
+        self._agents, self.comm = agents, agents.comm.Dup()
         self.dtype = dtype
         self._rows: list[tuple] = []
         self._sent: list[tuple[MPI.Request, np.ndarray]] = []
@@ -33,41 +33,39 @@ class RecordStream:
             return None
         self._due = now + _INTERVAL
         if self.comm.Get_rank() == 0:
-            return np.concatenate([self._take(), *self._arrived()])
+            return self.rest()
         self._sent = [(request, rows) for request, rows in self._sent if not request.Test()]
         rows = self._take()
         if rows.size:
             self._sent.append((self.comm.Isend([rows.view(np.uint8), MPI.BYTE], 0, _TAG), rows))
         return None
 
-    def collect(
-        self,
-        meanwhile: Callable[[], object] = lambda: None,
-        late: Callable[[int, float, list[np.ndarray]], None] = lambda rank, seconds, rows: None,
-    ) -> np.ndarray | None:
-        """Collect all that is still on its way; the rows on rank 0, None elsewhere. All must call.
-
-        Until the others have come too, rank 0 calls `meanwhile` again and again; and `late` with the rank that it waits
-        for, the seconds that it has waited for it, and the rows that it has by then.
-        """
+    def collect(self) -> np.ndarray | None:
+        """Collect all that is still on its way; the rows on rank 0, None elsewhere. All must call."""
         if self.comm.Get_rank() > 0:
-            for request, _ in self._sent:
-                request.Wait()
-            self._sent = []
-            rows = self._take()
-            self.comm.Send([rows.view(np.uint8), MPI.BYTE], 0, _TAG + 1)
+            self.send_rest()
             return None
-        collected = [self._take()]
-        for rank in range(1, self.comm.Get_size()):
-            begin = time.monotonic()
-            while not self.comm.Iprobe(rank, _TAG + 1):
-                collected += self._arrived()
-                if not meanwhile():
-                    time.sleep(0.001)
-                late(rank, time.monotonic() - begin, collected)
-            collected += self._arrived()
-            collected.append(self._receive(rank, _TAG + 1))
-        return np.concatenate(collected)
+        return np.concatenate([self._take(), *(self.receive_rest(rank) for rank in range(1, self.comm.Get_size()))])
+
+    def send_rest(self) -> None:
+        """Of all ranks but 0: send what there is, for `receive_rest`."""
+        rows = self._take()
+        self._agents.wait(self.comm.Isend([rows.view(np.uint8), MPI.BYTE], 0, _TAG + 1), for_=0)
+        for request, _ in self._sent:
+            self._agents.wait(request, for_=0)
+        self._sent = []
+
+    def receive_rest(self, rank: int) -> np.ndarray:
+        """Of rank 0: the rows that a rank's `send_rest` brings, and all that it sent before and others since."""
+        waiting = Waiting(self._agents, for_=rank)
+        while not self.comm.Iprobe(rank, _TAG + 1):
+            waiting.look()
+            time.sleep(0.0002)
+        return np.concatenate([*self._arrived(), self._receive(rank, _TAG + 1)])
+
+    def rest(self) -> np.ndarray:
+        """Of rank 0: what there is now, its own included."""
+        return np.concatenate([self._take(), *self._arrived()])
 
     def close(self) -> None:
         """Give the communicator back. All must call."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hpcqrl.parallel.agents import Agents
 from hpcqrl.parallel.pushes import Floats, Optimiser, Refusals, State
 from hpcqrl.parallel.replica import CHECKPOINTS, HEAD, TARGET_VERSION, Replica
+from hpcqrl.parallel.waiting import Waiting
 from hpcqrl.parallel.window import Patience
 
 _ROOT = 0
@@ -84,7 +85,7 @@ class ServedParameters:
         while not arrived.Test():
             if not self.serve():  # there are questions until the last is here
                 self._wait()
-        self._agents.comm.Bcast(self._copy.theta, _ROOT)
+        self._agents.comm.Bcast(self._copy.theta, _ROOT)  # all are here
         return self._copy.theta
 
     def checkpoint_due(self, wanted: bool) -> bool:
@@ -145,8 +146,10 @@ class ServedParameters:
     def _ask(self, what: int, value: Floats = _NOTHING) -> Floats:
         answered = self._comm.Irecv([self._answer, MPI.DOUBLE], _ROOT, what)
         self._comm.Send([value, MPI.DOUBLE], _ROOT, what)
-        wait = Patience()
+        wait, waiting = Patience(), None
         while not answered.Test():
-            wait()
+            if wait():
+                waiting = waiting or Waiting(self._agents, for_=_ROOT)
+                waiting.look()
         self._copy.block[:HEAD] = self._answer[:HEAD]
         return self._answer[HEAD:]

@@ -119,9 +119,13 @@ class SharedParameters:
         return False  # the window needs no service
 
     def state(self) -> State:
-        self._window.get(self._copy.block, self._block_place)
         target = np.empty_like(self._copy.target)
-        self._window.get(target, self._target_place)
+        with self._window:  # a rank that was not waited for may come back at any time
+            if self._mode == "accumulate":
+                self._read_each()
+            else:
+                self._window.get(self._copy.block, self._block_place)
+            self._window.get(target, self._target_place)
         self._copy.keep_target(target)
         return self._copy.state(
             {name: self.count(name, 0) for name in self._place if name not in ("mutex", "finished")}

@@ -12,12 +12,13 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 
 from hpcqrl.parallel.agents import Agents
+from hpcqrl.parallel.waiting import Waiting
 
 WORD = 8  # bytes of an int64 or float64
 
 _ROOT = 0
 _MUTEX = 0  # its place, in bytes
-_FREE, _TAKEN = np.zeros(1, np.int64), np.ones(1, np.int64)
+_FREE = np.zeros(1, np.int64)
 yield_processor = getattr(os, "sched_yield", lambda: time.sleep(0))  # sleep(0) takes 75 us on Linux
 
 
@@ -29,12 +30,14 @@ class Patience:
     def __init__(self) -> None:
         self._calls = 0
 
-    def __call__(self) -> None:
+    def __call__(self) -> bool:
+        """Whether it has taken long."""
         self._calls += 1
         if self._calls < self._SOON:
             yield_processor()
-        else:
-            time.sleep(5e-5)
+            return False
+        time.sleep(5e-5)
+        return True
 
     def again(self) -> None:
         """What was waited for has come."""
@@ -49,6 +52,7 @@ class Window:
 
     def __init__(self, agents: Agents, size: int) -> None:
         self._agents, self._found = agents, np.empty(1, np.int64)
+        self._taken = np.array([agents.rank + 1])  # so that others see who has it
         self._window = MPI.Win.Allocate(size if agents.rank == _ROOT else 0, 1, comm=agents.comm)
         self._own = np.asarray(self._window.tomemory())
         self._own[:] = 0
@@ -92,13 +96,19 @@ class Window:
 
     def __enter__(self) -> None:
         """Take the mutex."""
-        found = [self._found, MPI.INT64_T]
+        found, calls, waiting = [self._found, MPI.INT64_T], 0, None
         while True:
-            self._window.Compare_and_swap([_TAKEN, MPI.INT64_T], [_FREE, MPI.INT64_T], found, _ROOT, _MUTEX)
+            self._window.Compare_and_swap([self._taken, MPI.INT64_T], [_FREE, MPI.INT64_T], found, _ROOT, _MUTEX)
             self._window.Flush(_ROOT)
             if self._found[0] == 0:
                 return
             yield_processor()  # to the rank that holds the mutex, perhaps
+            calls += 1
+            if calls % 10_000 == 0:
+                holder = int(self._found[0]) - 1
+                if waiting is None or waiting.for_ != holder:
+                    waiting = Waiting(self._agents, for_=holder)
+                waiting.look()
 
     def __exit__(self, *_: object) -> None:
         """Release the mutex.

@@ -140,10 +140,12 @@ class System(Protocol[C, M, A]):
     def model(self, config: C, env: gymnasium.Env, circuit: Circuit | None, seed: int = 0) -> M:
         """The model for an environment's spaces. seed: of its QPU. ValueError if the circuit is no fit."""
 
-    def share_out(self, states: Sequence[State], agents: int, next_episode: int) -> list[State]:
+    def share_out(
+        self, common: State, states: Sequence[State], agents: int, finished: NDArray[np.integer]
+    ) -> list[State]:
         """The states of so many agents, from those of a checkpoint of perhaps another number of them.
 
-        next_episode: a number that no episode in the file has. Usually `states.each_its_own`.
+        common: what it keeps for all; finished: the numbers of the file's episodes. Usually `states.each_its_own`.
         """
 
     def train(self, agent: A, agents: Agents, journal: Journal) -> dict[str, Floats]:

@@ -171,33 +171,39 @@ class Agent:
 
 def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Floats]:
     """Section 3, and TD3's Algorithm 1; the trained parameters by name."""
-    config, explorer, episode = agent.config, agent.explorer, agent.explorer.episode
-    while explorer.steps < config.steps:
-        observation_t = episode.observation
-        action_t, angles_t, bits_t = agent.explore(observation_t, explorer.steps)  # line 5
-        observation_tp1, reward_t, terminated, truncated = episode.step(action_t)
-        explorer.replay.add(observation_t, action_t, reward_t, observation_tp1, float(terminated), angles_t, bits_t)
-        explorer.steps += 1
-        if explorer.steps > config.random_steps:
-            explorer.updates += 1
-            explorer.losses.append(agent.update(explorer.updates, agents))
-            if explorer.updates % 100 == 0:
-                agents.check_equal(agent.trained.theta.detach().cpu().numpy(), f"theta after update {explorer.updates}")
-        if terminated or truncated:
-            loss, qtdnn_loss = explorer.mean_losses() or (math.nan, math.nan)
-            error = agent.model.surrogate_error(
-                agent.trained.part, explorer.replay.sample_again(config.batch)["angles_t"]
-            )
-            explorer.end_episode(journal, agents, loss=loss, qtdnn_loss=qtdnn_loss, qtdnn_error=error)
-        if explorer.steps % config.test_every == 0:
+    config, explorer = agent.config, agent.explorer
+    while explorer.steps < config.steps or explorer.test_is_due(config.test_every):
+        if explorer.test_is_due(config.test_every):
             explorer.test(lambda observation: agent.act(observation)[0], config.test_episodes, journal, agents)
+        else:
+            learn(agent, agents, journal)
         journal.tick()
         if explorer.steps <= config.random_steps and explorer.steps % 50 == 0:  # no update, whose mean would tell
-            agents.wished = agents.any(agents.wish)
+            agents.wished = agents.any(agents.wish) or agents.wished
         if agents.wished:
             agents.wished = False
             journal.checkpoint(explorer.state(losses=2), lambda: agent.trained.state() | explorer.common())
     return agent.model.layout.split(agent.trained.theta.detach().cpu().numpy())
+
+
+def learn(agent: Agent, agents: "Agents", journal: "Journal") -> None:
+    """One step of TD3's Algorithm 1, and one update."""
+    explorer, episode = agent.explorer, agent.explorer.episode
+    observation_t = episode.observation
+    action_t, angles_t, bits_t = agent.explore(observation_t, explorer.steps)  # line 5
+    observation_tp1, reward_t, terminated, truncated = episode.step(action_t)
+    explorer.replay.add(observation_t, action_t, reward_t, observation_tp1, float(terminated), angles_t, bits_t)
+    explorer.steps += 1
+    if explorer.steps > agent.config.random_steps:
+        explorer.updates += 1
+        explorer.losses.append(agent.update(explorer.updates, agents))
+        if explorer.updates % 100 == 0:
+            agents.check_equal(agent.trained.theta.detach().cpu().numpy(), f"theta after update {explorer.updates}")
+    if terminated or truncated:
+        loss, qtdnn_loss = explorer.mean_losses() or (math.nan, math.nan)
+        angles = explorer.replay.sample_again(agent.config.batch)["angles_t"]
+        error = agent.model.surrogate_error(agent.trained.part, angles)
+        explorer.end_episode(journal, agents, loss=loss, qtdnn_loss=qtdnn_loss, qtdnn_error=error)
 
 
 def needs(config: Config) -> Needs:
