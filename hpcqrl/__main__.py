@@ -129,6 +129,8 @@ def _with_agents(do: Callable[[Any, ModuleType], None], interruption: Interrupti
         agents = start(interruption)
         with errors_end_all(agents):
             do(agents, run)
+        if interruption is not None:
+            interruption.over()
     except Refused as refused:
         _refuse(str(refused))
     except Interrupted as interrupted:

@@ -74,11 +74,18 @@ def _fits(value: object, hint: Any) -> bool:
     return type(value) is hint if isinstance(hint, type) else True
 
 
+MOST = 10**12  # of whatever is counted: more is a slip of the hand, and would overflow somewhere
+MOST_LAYERS = 1000
+MOST_IN_A_BATCH = 1_000_000
+
+
 def at_least(lowest: float, **values: float | None) -> None:
-    """ValueError, naming the value, if one is below; None means that it was left out."""
+    """ValueError, naming the value, if one is below, or beyond MOST; None means that it was left out."""
     for name, value in values.items():
         if value is not None and not value >= lowest:
             raise ValueError(f"{name} must be at least {lowest}, not {value}")
+        if value is not None and value > MOST:
+            raise ValueError(f"{name} must be at most {MOST:.0e}, not {value}")
 
 
 def positive(**values: float) -> None:

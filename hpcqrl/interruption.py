@@ -27,6 +27,11 @@ class Interruption:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def over(self) -> None:
+        """Ignore the signals: all is done, and the interpreter, as it ends, would let them kill the process."""
+        for number in self._before:
+            signal.signal(number, signal.SIG_IGN)
+
     def ends_after(self, seconds: float) -> bool:
         """Whether the run was told to end, and has waited long enough."""
         return self.arrived and (seconds > self.patience or self._again)

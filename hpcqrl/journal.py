@@ -139,7 +139,8 @@ class Journal:
         ends = False
         while True:
             self._wait_for_others(begin, states, meanwhile, also_absent=ends)
-            missing, waited = meeting.missing() | meeting.absent, time.monotonic() - begin
+            came = time.monotonic()
+            missing, waited = meeting.missing() | meeting.absent, came - begin
             ends = meeting.told or self._interruption.arrived  # it, or another rank
             if not missing or not (self._synchronous or kept == set(states)):
                 before = self._kept_before(missing) if missing else {}
@@ -150,7 +151,7 @@ class Journal:
             if not missing or (kept and not ends) or self._interruption.ends_after(waited):
                 break
         now = time.monotonic()
-        self._due = now + max(self._every, _SHARE * (now - begin))
+        self._due = now + max(self._every, _SHARE * (now - came))
         if missing and ends:
             what = "all of the others" if kept else "what came before"
             without, path = ranks(sorted(missing), have=False), self._recorder.path

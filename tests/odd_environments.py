@@ -49,6 +49,20 @@ class Waits(CartPoleEnv):
         return super().step(action)
 
 
+class Endless(gymnasium.Env):
+    """Its episodes never end, and it has no limit of steps."""
+
+    observation_space = gymnasium.spaces.Box(-1.0, 1.0, (3,), np.float32)
+    action_space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(3, np.float32), {}
+
+    def step(self, action):
+        return np.zeros(3, np.float32), 1.0, False, False, {}
+
+
 class Threaded(CartPoleEnv):
     """Has a thread that only close() ends: who forgets it never ends."""
 
@@ -124,6 +138,7 @@ class OldInterface(OwnNumbers):
 
 for kind in (
     Blocks,
+    Endless,
     Leaves,
     Threaded,
     Waits,

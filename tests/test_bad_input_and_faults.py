@@ -27,7 +27,7 @@ def since(path) -> float:
         (("--env", "Pendulum-v1"), "Pendulum-v1 has actions Box"),
         (("--env", "test_environments:NeverANumber-v0"), "not finite"),
         (("--qpu", "no.such"), "no PennyLane device 'no.such'"),
-        (("--layers", "0"), "layers must be at least 1, not 0"),
+        (("--layers", "0"), "layers must lie in 1..1000, not 0"),
         (("--shots", "0"), "shots must be at least 1, not 0"),
         (("--shots", "9", "--model", "classical"), "shots means nothing without a circuit, and this model has none"),
         (("--episodes", "many"), "Error parsing --episodes"),

@@ -229,6 +229,8 @@ def test_ranks_are_agents_averaged_by_hand(tmp_path, ranks):
 class Silent:
     """Stands in for the journal where only what is learned matters."""
 
+    told = False
+
     def __init__(self) -> None:
         self.means: list[float] = []
 

@@ -159,7 +159,7 @@ def test_it_learns(tmp_path):
         ("--push", "lock", "accumulate"),
         ("--root", "rest", "serve"),
         ("--capacity", "0", "capacity must be at least 1, not 0"),
-        ("--batch", "0", "batch must be at least 1, not 0"),
+        ("--batch", "0", "batch must lie in 1..1000000, not 0"),
         ("--trajectory-length", "0", "trajectory_length must be at least 1, not 0"),
         ("--target-every", "0", "target_every must be at least 1, not 0"),
         ("--epsilon-start", "1.5", "epsilon_start must lie in 0.0..1.0, not 1.5"),

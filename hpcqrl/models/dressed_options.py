@@ -8,7 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcqrl.brought import brought_circuit
-from hpcqrl.configuration import QpuOptions, added, at_least, check_qpu, check_shots, only_with_circuit
+from hpcqrl.configuration import (
+    MOST_LAYERS,
+    QpuOptions,
+    added,
+    at_least,
+    check_qpu,
+    check_shots,
+    only_with_circuit,
+    within,
+)
 from hpcqrl.models.dressed_vqc import DressedLinear, DressedVqc
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.circuits import variational
@@ -39,7 +48,8 @@ class DressedOptions(QpuOptions):
 
 def check(options: DressedOptions) -> None:
     """ValueError, naming the value, for one that is out of range, or means nothing to a classical model."""
-    at_least(1, qubits=options.qubits, layers=options.layers)
+    at_least(1, qubits=options.qubits)
+    within(1, MOST_LAYERS, layers=options.layers)
     check_qpu(options, options.model == "quantum")
     check_shots(options.shots, options.model == "quantum")
     only_with_circuit(options.model == "quantum", circuit=options.circuit, tanh=options.tanh)

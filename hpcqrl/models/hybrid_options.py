@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hpcqrl.brought import brought_circuit
-from hpcqrl.configuration import QpuOptions, added, at_least, check_qpu, only_with_circuit
+from hpcqrl.configuration import MOST_LAYERS, QpuOptions, added, at_least, check_qpu, only_with_circuit, within
 from hpcqrl.models.critic import Critic
 from hpcqrl.models.hdqnn import Networks
 from hpcqrl.models.hybrid_actor import HybridActor
@@ -39,7 +39,8 @@ class HybridOptions(QpuOptions):
 
 def check(options: HybridOptions) -> None:
     """ValueError, naming the value, for one that is out of range, or means nothing to a block without circuit."""
-    at_least(1, layers=options.layers, hidden=options.hidden, qtdnn_hidden=options.qtdnn_hidden, shots=options.shots)
+    within(1, MOST_LAYERS, layers=options.layers)
+    at_least(1, hidden=options.hidden, qtdnn_hidden=options.qtdnn_hidden, shots=options.shots)
     at_least(0, links=options.links)
     at_least(2, qubits=options.qubits)
     on_circuit = options.block == "pqc"

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcqrl.configuration import at_least, within
+from hpcqrl.configuration import MOST_IN_A_BATCH, at_least, within
 
 Floats = NDArray[np.floating]
 
@@ -121,7 +121,8 @@ class ReplayOptions:
 
 def check_replay(options: ReplayOptions) -> None:
     """ValueError, naming the value, for one that is out of range."""
-    at_least(1, trajectory_length=options.trajectory_length, batch=options.batch, capacity=options.capacity)
+    within(1, MOST_IN_A_BATCH, batch=options.batch)
+    at_least(1, trajectory_length=options.trajectory_length, capacity=options.capacity)
     within(0.0, 1.0, priority_alpha=options.priority_alpha, priority_beta=options.priority_beta)
 
 

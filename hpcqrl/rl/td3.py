@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hpcqrl.configuration import at_least, positive, within
+from hpcqrl.configuration import MOST_IN_A_BATCH, at_least, positive, within
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Td3Options:
 
 def check_td3(options: Td3Options, steps: int) -> None:
     """ValueError, naming the value, for one that is out of range; steps: of the whole run."""
-    at_least(1, batch=options.batch, replay=options.replay, random_steps=options.random_steps)
+    within(1, MOST_IN_A_BATCH, batch=options.batch)
+    at_least(1, replay=options.replay, random_steps=options.random_steps)
     at_least(1, policy_delay=options.policy_delay)
     at_least(0, exploration_noise=options.exploration_noise, target_noise=options.target_noise)
     at_least(0, noise_clip=options.noise_clip)

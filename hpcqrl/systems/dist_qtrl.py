@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hpcqrl.brought import brought_circuit
 from hpcqrl.configuration import (
+    MOST_LAYERS,
     QpuOptions,
     added,
     at_least,
@@ -91,8 +92,10 @@ class Config(QpuOptions):
     """Of Adam [the notebook: 1e-4; three times that reproduces Table I]."""
 
     def __post_init__(self) -> None:
-        at_least(1, episodes=self.episodes, layers=self.layers, hidden=self.hidden, max_steps=self.max_steps)
+        within(1, MOST_LAYERS, layers=self.layers)
+        at_least(1, episodes=self.episodes, hidden=self.hidden, max_steps=self.max_steps)
         at_least(1, actions=self.actions, mapping=min(self.mapping, default=0))
+        at_least(1, mapping=max(self.mapping, default=0))
         at_least(0, entropy_weight=self.entropy_weight)
         within(0.0, 1.0, discount=self.discount)
         positive(learning_rate=self.learning_rate, max_gradient_norm=self.max_gradient_norm)
