@@ -70,7 +70,9 @@ class Views:
         self._grid, self._cells = grid, grid.grid.copy()
         self._doors = [cell for cell in self._cells if type(cell) is Door]
         self._states = [(door.is_open, door.is_locked) for door in self._doors]
-        self._layout: bytes | None = None
+        self._layout: bytes | None = (
+            None  # the grid's width; then of each cell, row by row, its looks, and if it is opaque
+        )
         if type(grid) is Grid and KNOWN.issuperset(map(type, self._cells)):
             looks = [(*cell.encode(), not cell.see_behind()) if cell else (*EMPTY, False) for cell in self._cells]
             self._layout = grid.width.to_bytes(4, "big") + bytes(chain.from_iterable(looks))
@@ -78,12 +80,9 @@ class Views:
     def _image(self, layout: bytes, carried: tuple[int, int, int]) -> NDArray[np.uint8]:
         """What `gen_obs_grid` and `Grid.encode` make of the grid: uint8 [to the right, down, 3]."""
         env, size = self._env, self._env.agent_view_size
-        cells = np.frombuffer(layout, np.uint8, offset=4).reshape(env.grid.height, env.grid.width, 4)
-        padded = np.empty((env.grid.width + 2 * size, env.grid.height + 2 * size, 4), np.uint8)
-        padded[:] = (*Wall().encode(), True)
-        padded[size:-size, size:-size] = cells.transpose(1, 0, 2)
         left, top, _, _ = env.get_view_exts()
-        view = np.rot90(padded[left + size :, top + size :][:size, :size], -1 - env.agent_dir)
+        view = _amid_walls(layout, size)[left + size :, top + size :][:size, :size]
+        view = np.rot90(view, -1 - env.agent_dir)
         image = view[..., :3] if env.see_through_walls else view[..., :3] * _visible(view[..., 3])[..., None]
         image = np.array(image, order="C")
         image[size // 2, size - 1] = carried
@@ -98,6 +97,17 @@ def _is_as_published(env: gymnasium.Env) -> bool:
         env = env.env
     published = {"gymnasium", "minigrid", "abc", "typing", "builtins"}
     return published.issuperset(kind.__module__.split(".")[0] for kind in kinds)
+
+
+@functools.lru_cache(16)
+def _amid_walls(layout: bytes, margin: int) -> NDArray[np.uint8]:
+    """A layout's cells [x, y, 4], with so many walls on each side."""
+    width = int.from_bytes(layout[:4], "big")
+    cells = np.frombuffer(layout, np.uint8, offset=4).reshape(-1, width, 4).transpose(1, 0, 2)
+    walls = np.empty((width + 2 * margin, cells.shape[1] + 2 * margin, 4), np.uint8)
+    walls[:] = (*Wall().encode(), True)
+    walls[margin:-margin, margin:-margin] = cells
+    return walls
 
 
 def _visible(opaque: NDArray[np.uint8]) -> NDArray[np.uint8]:
