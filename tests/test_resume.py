@@ -20,7 +20,7 @@ from hpcqrl.systems import qa3c
 
 INTERRUPTED = 75
 QUICK = {
-    "dist-qtrl": ("--hidden", "2", "--layers", "1", "--max-steps", "20", "--episodes", "1500"),
+    "dist-qtrl": ("--layers", "12", "--max-steps", "20", "--episodes", "1500"),
     "qa3c": ("--env", "CartPole-v1", "--episodes", "6000"),
     "qdqn-dper": ("--epsilon-end", "0.3", "--episodes", "1500"),
     "hdqnn-td3": (

@@ -61,13 +61,18 @@ def _registered(name: str, render_mode: str | None) -> gymnasium.Env:
         import hpcqrl.envs.cartpole_mod  # noqa: F401  (likewise)
     rendered: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}  # some take no such argument
     try:
-        return gymnasium.make(name, disable_env_checker=True, **rendered)
+        env = gymnasium.make(name, disable_env_checker=True, **rendered)
     except TypeError as error:
         if not rendered:
             raise
         raise ValueError(f"{name} cannot be filmed: it takes no render_mode {render_mode!r}") from error
     except (gymnasium.error.Error, ImportError) as error:
         raise ValueError(f"no environment {name!r}: {error}") from error
+    if _is_minigrid(env):
+        from hpcqrl.envs.minigrid_views import remember_views
+
+        remember_views(env)
+    return env
 
 
 def _is_minigrid(env: gymnasium.Env) -> bool:
