@@ -41,7 +41,9 @@ class Options:
     scale: float = 1.0
     """Share of the full length, in episodes or steps, that every run has."""
     seeds: int | None = None
-    """Seeds 0, 1, ... of every experiment; by default 5 of Dist-QTRL, 1 of the others."""
+    """So many seeds of every experiment; by default 5 of Dist-QTRL, 1 of the others."""
+    first_seed: int = 0
+    """The first of them. The defaults of this package were chosen with seeds below 1000: others chose nothing."""
     agents: int | None = None
     """Agents, but of Dist-QTRL; by default the paper's, but on this machine 8 at most."""
     cores: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
@@ -64,7 +66,7 @@ def jobs_of(paper: Paper, options: Options, folder: Path) -> list[Job]:
     most = paper.agents if options.slurm else min(paper.agents, MOST_AGENTS)
     agents = most if options.agents is None else options.agents
     jobs = []
-    for seed in range(seeds):
+    for seed in range(options.first_seed, options.first_seed + seeds):
         for experiment in paper.experiments:
             if options.only and not any(part in experiment.name for part in options.only):
                 continue
