@@ -1,5 +1,6 @@
 """Environments that do what they should not, or that not all are made for; `odd_environments:NAME-v0`."""
 
+import ctypes
 import os
 import sys
 import threading
@@ -21,7 +22,8 @@ class Leaves(CartPoleEnv):
     def step(self, action):
         self.taken += 1
         if self.taken > 300 and RANK == LAST:
-            {"sysexit": sys.exit, "exit": os._exit, "generator": self._close}[os.environ["HPCQRL_TEST_LEAVE"]](0)
+            ways = {"sysexit": sys.exit, "exit": os._exit, "generator": self._close, "stop": ctypes.CDLL(None).exit}
+            ways[os.environ["HPCQRL_TEST_LEAVE"]](0)
         return super().step(action)
 
     def _close(self, _):

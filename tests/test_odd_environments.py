@@ -31,6 +31,15 @@ def test_whatever_ends_one_rank_ends_all_with_a_message(tmp_path, system, ranks,
     assert "odd_environments.py" in done.stderr and not (out.exists() and read_run(out).complete)
 
 
+@pytest.mark.parametrize(("system", "ranks"), [("qa3c", 2), ("dist-qtrl", 2), ("qa3c", 1)])
+def test_no_exit_of_c_passes_for_a_good_end(tmp_path, system, ranks):
+    """As Fortran's STOP calls it; nothing of Python's is then to be had."""
+    out = tmp_path / "run.h5"
+    done = train(out, system, "Leaves", "--episodes", "4000", ranks=ranks, HPCQRL_TEST_LEAVE="stop")
+    assert done.returncode not in (0, 75) and "Alarm clock" in done.stdout + done.stderr, done
+    assert not read_run(out).complete
+
+
 def test_environments_are_closed_when_all_is_done(tmp_path):
     out = tmp_path / "run.h5"
     assert train(out, "qa3c", "Threaded", "--episodes", "3").returncode == 0

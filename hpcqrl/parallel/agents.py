@@ -8,12 +8,12 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import NoReturn
 
 import mpi4py
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcqrl.parallel.exits import no_exits
 from hpcqrl.parallel.launcher import lonely
 from hpcqrl.parallel.waiting import NeverTold, Told, Waiting
 
@@ -206,17 +206,9 @@ def errors_end_all(agents: Agents, alone: bool = True) -> Iterator[None]:
     Where all ranks fail alike, one speaks, as a rule the lowest, and ends the others. alone: also a single rank, which
     otherwise has the exception raised: nobody waits for it.
     """
-    leave, pid = os._exit, os.getpid()
-
-    def exit_is_an_error(status: int) -> NoReturn:
-        """Else the launcher would take status 0 for a good end; but processes forked from here end as they like."""
-        if os.getpid() != pid:
-            leave(status)
-        raise SystemExit(f"os._exit({status}) was called while the run went on")
-
-    os._exit = exit_is_an_error
     try:
-        yield
+        with no_exits():
+            yield
     except (Refused, Interrupted):
         raise  # on all ranks alike
     except BaseException as error:  # what an environment raises may be a SystemExit, and nobody else would hear of it
@@ -225,7 +217,7 @@ def errors_end_all(agents: Agents, alone: bool = True) -> Iterator[None]:
         time.sleep(min(_TURN * agents.rank, 4.0))
         if agents.comm.Iprobe(MPI.ANY_SOURCE, _SPOKEN):
             time.sleep(5.0)  # until that one's abort ends this one, too
-            leave(1)
+            os._exit(1)
         with suppress(MPI.Exception):  # a rank that is no more needs no word
             for other in set(range(agents.size)) - {agents.rank}:
                 agents.comm.Isend([None, 0, MPI.BYTE], other, _SPOKEN)
@@ -238,7 +230,5 @@ def errors_end_all(agents: Agents, alone: bool = True) -> Iterator[None]:
         print(message, file=sys.stderr, flush=True)
         time.sleep(0.5 * _TURN)  # an abort may overtake what the launcher has not yet passed on
         if agents.size == 1:
-            leave(1)
+            os._exit(1)
         agents.comm.Abort(1)
-    finally:
-        os._exit = leave
