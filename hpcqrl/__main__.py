@@ -113,8 +113,8 @@ def _resume(arguments: Sequence[str]) -> None:
     interruption = Interruption()
     options: Resume = _parse(Resume, "resume", arguments)
     interruption.patience = options.patience
-    named = options.named.system, options.named.env, options.named.circuit
-    _with_agents(lambda agents, run: run.resume(agents, interruption, options.path, run.Named(*named)), interruption)
+    named = asdict(options.named)
+    _with_agents(lambda agents, run: run.resume(agents, interruption, options.path, run.Named(**named)), interruption)
 
 
 def _with_agents(do: Callable[[Any, ModuleType], None], interruption: Interruption | None = None) -> None:
@@ -144,7 +144,7 @@ def _evaluate(arguments: Sequence[str]) -> None:
     def evaluate() -> None:
         from hpcqrl.trained import evaluate, load
 
-        run = load(options.run, **asdict(options.named))
+        run = load(options.run, **asdict(options.named), shots=options.shots)
         evaluate(run, options.episodes, options.seed, options.sample, options.video)
 
     _without_mpi(evaluate)

@@ -26,20 +26,21 @@ def train(
     checkpoint_every: float = 60.0,
     patience: float = 60.0,
     circuit: str | Callable[..., Any] | None = None,
+    qpu: str | Callable[..., Any] | None = None,
     **options: Any,
 ) -> Path:
     """Train agents, one on each rank of this job (one, without a launcher), and give the path of their results file.
 
     system: "dist-qtrl", "qa3c", "qdqn-dper", "hdqnn-td3", or one's own, a module or its name. options: of the system,
     as `hpcqrl train SYSTEM --help` names them, with _ for -. circuit: one's own, a function (qubits, layers) -> Circuit
-    or its name, "module:function". out: runs/SYSTEM-DATE-TIME.h5 by default. checkpoint_every, patience: seconds.
+    or its name, "module:function"; qpu: a device's name, or a function (wires, shots, seed, rank) -> PennyLane device.
+    out: runs/SYSTEM-DATE-TIME.h5 by default. checkpoint_every, patience: seconds.
     Raises ValueError for what cannot be done. Under a launcher all ranks must call, and an error on one ends all;
     SIGTERM and SIGUSR1 leave a checkpoint and raise SystemExit with status 75: a batch system may start the job again.
     The first Ctrl-C leaves a checkpoint and then is a KeyboardInterrupt, the second one at once.
     """
     name = name_of(system)
-    if circuit is not None:
-        options["circuit"] = name_of(circuit)
+    options |= {name: name_of(own) for name, own in (("circuit", circuit), ("qpu", qpu)) if own is not None}
     with _on_all_ranks(patience) as (agents, interruption):
         from hpcqrl import run
 
@@ -56,16 +57,17 @@ def resume(
     system: str | ModuleType | None = None,
     env: str | None = None,
     circuit: str | Callable[..., Any] | None = None,
+    qpu: str | Callable[..., Any] | None = None,
     patience: float = 60.0,
 ) -> Path:
     """Carry on with a run that was cut off, from its last checkpoint, and give its path. As `train`.
 
-    system, env, circuit: what is one's own must be named again, since a file may come from anybody.
+    system, env, circuit, qpu: what is one's own must be named again, since a file may come from anybody.
     """
     with _on_all_ranks(patience) as (agents, interruption):
         from hpcqrl import run
 
-        named = (None if own is None else name_of(own) for own in (system, env, circuit))
+        named = (None if own is None else name_of(own) for own in (system, env, circuit, qpu))
         run.resume(agents, interruption, path, run.Named(*named))
         return Path(path)
 

@@ -1,5 +1,6 @@
 """What a user brings: a module, or a thing in it, by the name that she gave; the only place that imports by name."""
 
+from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -50,6 +51,14 @@ def thing(name: str, what: str) -> object:
     if not hasattr(found, attribute):
         raise ValueError(f"module {place!r} has no {attribute!r}, which should be {what}")
     return getattr(found, attribute)
+
+
+def brought_device(name: str) -> "Callable[..., object]":
+    """The function "module:function" that makes a device. ValueError if it is none."""
+    make = thing(name, "a function (wires, shots, seed, rank) -> PennyLane device")
+    if not callable(make):
+        raise ValueError(f"{name} is {make!r}, not a function (wires, shots, seed, rank) -> PennyLane device")
+    return make
 
 
 def brought_circuit(name: str, qubits: int, layers: int) -> "Circuit":

@@ -127,20 +127,45 @@ class QpuOptions:
     """Where circuits run: options that every system with a circuit takes over."""
 
     qpu: str = "native"
-    """Where circuits run: native, or a PennyLane device such as lightning.qubit, default.mixed, lightning.gpu."""
+    """Where circuits run: native, a PennyLane device such as lightning.qubit, default.mixed, lightning.gpu, or one's
+    own, my_package:function, a function (wires, shots, seed, rank) -> PennyLane device."""
+    qpu_option: tuple[str, ...] = added((), before=())
+    """Options of a PennyLane device, each key=value; values are JSON where they can be."""
     shots: int | None = None
     """Measurements of each circuit; by default what is read off it is exact."""
     qpu_latency: float = 0.0
     """Milliseconds that a circuit execution takes, to emulate a QPU; a batch is an execution for each sample."""
     qpu_jitter: float = 0.0
     """Share, 0 to 1, by which each execution's latency varies, uniformly."""
+    qpu_overhead: float = added(0.0, before=0.0)
+    """Milliseconds that a submission takes besides, however many circuits it brings, to emulate a QPU."""
+    qpu_shot_time: float = added(0.0, before=0.0)
+    """Microseconds that each shot takes besides, to emulate a QPU."""
+    qpu_timeout: float = added(600.0, before=0.0)
+    """Seconds after which a PennyLane device that does not answer has failed; 0: never."""
+    qpu_retries: int = added(4, before=0)
+    """How often a call that failed is made again, after 1, 2, 4, ... seconds."""
+    gradient: Literal["exact", "shift", "spsa"] | None = added(None, before=None)
+    """The circuit's gradient: exact, from the native kernels, whatever the QPU; parameter shift, on the QPU itself; or
+    spsa, simultaneous perturbation, two executions a sample. By default exact for native, else the device's own way,
+    and parameter shift where there are shots."""
 
 
 def check_qpu(options: QpuOptions, has_circuit: bool) -> None:
     """ValueError, naming the value, for one that is out of range, or means nothing without a circuit."""
     within(0.0, 60_000.0, qpu_latency=options.qpu_latency)
+    within(0.0, 60_000.0, qpu_overhead=options.qpu_overhead)
+    within(0.0, 1e6, qpu_shot_time=options.qpu_shot_time)
     within(0.0, 1.0, qpu_jitter=options.qpu_jitter)
-    only_with_circuit(has_circuit, qpu=options.qpu != "native", qpu_latency=options.qpu_latency)
+    within(0.0, 1e7, qpu_timeout=options.qpu_timeout)
+    within(0, 20, qpu_retries=options.qpu_retries)
+    late = options.qpu_latency or options.qpu_overhead or options.qpu_shot_time
+    only_with_circuit(has_circuit, qpu=options.qpu != "native", qpu_latency=late, gradient=options.gradient)
+    for option in options.qpu_option:
+        if "=" not in option:
+            raise ValueError(f"qpu_option is key=value, not {option!r}")
+    if options.qpu_option and (options.qpu == "native" or ":" in options.qpu):
+        raise ValueError(f"qpu_option is of PennyLane's devices by name, and the QPU is {options.qpu}")
 
 
 def check_shots(shots: int | None, has_circuit: bool) -> None:

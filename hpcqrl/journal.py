@@ -79,6 +79,14 @@ class Journal:
         self._stream.put((number, self._agents.rank, episode_return, length, self._elapsed(), version, *system))
         self.tick()
 
+    def say(self, text: str) -> None:
+        """Say something of this rank's own."""
+        say(f"rank {self._agents.rank}: {text}")
+
+    def tell_to_end(self) -> None:
+        """As if this rank had got a signal."""
+        self._interruption.arrived = True
+
     def evaluation(self, steps: int, returns: Sequence[float], version: int) -> None:
         """Note the returns of this agent's test episodes after so many of its steps, and the updates before them."""
         if returns:

@@ -1,6 +1,8 @@
 """What every agent holds that learns asynchronously, beside its networks: its numbers, its episodes, its pushes."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import gymnasium
@@ -8,14 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcqrl.envs.seeded import Seeded
+from hpcqrl.quantum.patient import QpuFailed
 from hpcqrl.randomness import Numbers, as_int, jump_random_states, own_seeds, random_states, set_random_states
 from hpcqrl.states import State
 
 if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl describe`
-    from hpcqrl.journal import Journal
+    from hpcqrl.journal import AsynchronousAgent, Journal
     from hpcqrl.parallel.pushes import Parameters
 
 Floats = NDArray[np.floating]
+
+REST = 60.0  # seconds
 
 
 class Learner:
@@ -80,6 +85,28 @@ class Learner:
         self._return += sum(rewards)
         self._length += len(rewards)
         return theta
+
+    @contextmanager
+    def resting_if_the_qpu_fails(
+        self, agent: "AsynchronousAgent", shared: "Parameters", journal: "Journal"
+    ) -> Iterator[None]:
+        """A block that plays an episode. If the agent's QPU fails in it, the agent rests for a minute and plays it again;
+        the others go on. If all rest, the run ends with a checkpoint, as if it was told to.
+        """
+        try:
+            yield
+        except QpuFailed as failed:
+            resting = shared.count("resting") + 1
+            if resting < shared.agents:
+                journal.say(f"{failed}; this agent rests for {REST:.0f} s")
+            else:
+                journal.say(f"{failed}; no QPU is left")
+                journal.tell_to_end()
+            until = time.monotonic() + REST
+            while time.monotonic() < until:
+                journal.between_updates(agent, shared)
+                time.sleep(0.05)
+            shared.count("resting", -1)
 
     def end(self, shared: "Parameters", journal: "Journal", **extra: float) -> None:
         """The episode is over: its record goes to the journal, with what else the system notes of it."""

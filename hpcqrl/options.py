@@ -34,6 +34,8 @@ class NamedAgain:
     """One's own environment (module:Name-v0); to evaluate and to export, any other, too."""
     circuit: str | None = None
     """One's own circuit (module:function), where it is one that the file could not hold."""
+    qpu: str | None = None
+    """One's own QPU (module:function); to evaluate, any other, too."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class Evaluate:
     """Of the environment, of the circuit's measurements, and of actions that are drawn."""
     sample: tyro.conf.FlagCreatePairsOff[bool] = False
     """Draw actions from the policy, as in training, instead of taking the likeliest: dist-qtrl, qa3c."""
+    shots: int | None = None
+    """Measurements of each circuit, where they are to be others than in training."""
     video: Path | None = None
     """Also film one episode, as an animated GIF."""
     named: tyro.conf.OmitArgPrefixes[NamedAgain] = NamedAgain()

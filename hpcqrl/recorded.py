@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 
 class Named(NamedTuple):
-    """What the user has named again: her own system, environment, circuit; None: nothing."""
+    """What the user has named again: her own system, environment, circuit, QPU; None: nothing."""
 
     system: str | None = None
     env: str | None = None
     circuit: str | None = None
+    qpu: str | None = None
 
 
 NOTHING = Named()
@@ -51,6 +52,9 @@ def recorded(
     config = configuration.from_file(system.Config, values, path, version)
     if named.env is None and ":" in config.env:
         raise ValueError(f"{path} is of environment {config.env}, which is imported only if you say --env {config.env}")
+    qpu = str(values.get("qpu", ""))
+    if named.qpu is None and ":" in qpu:
+        raise ValueError(f"{path} ran on {qpu}, which is imported only if you say --qpu {qpu}")
     own = values.get("circuit")
     if circuit is not None:
         if named.circuit not in (None, own):

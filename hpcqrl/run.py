@@ -9,12 +9,14 @@ import numpy as np
 from hpcqrl import provenance
 from hpcqrl.configuration import check_seed
 from hpcqrl.evaluation import close
-from hpcqrl.interruption import Interruption
+from hpcqrl.interruption import EXIT_STATUS, Interruption
 from hpcqrl.journal import Journal
 from hpcqrl.parallel.agents import Agents
 from hpcqrl.parallel.launcher import output_is_terminal
 from hpcqrl.parallel.root import root_serves
 from hpcqrl.progress import Progress, say, summary
+from hpcqrl.quantum.backend import this_rank
+from hpcqrl.quantum.patient import QpuFailed
 from hpcqrl.recorded import NOTHING, Named, Recorded
 from hpcqrl.results.reader import read_run
 from hpcqrl.results.recorder import Recorder
@@ -95,6 +97,7 @@ def _run(
                 if not cached():  # a wrong environment is named before anyone waits for kernels
                     close(system.environment(config))
             compile_kernels(agents)
+        this_rank(agents.rank)
         with agents.together():
             agent = system.Agent(config, agents.rank, run.circuit)
             check_agent(agent)
@@ -121,7 +124,12 @@ def _run(
         elapsed = resumed.elapsed if resumed else 0.0
         alike = system.FACTS.synchronous
         journal = Journal(agents, columns, recorder, progress, interruption, every, elapsed, alike)
-        parameters = system.train(agent, agents, journal)
+        try:
+            parameters = system.train(agent, agents, journal)
+        except QpuFailed as failed:
+            say(f"rank {agents.rank}: {failed}; what was kept before can be resumed")
+            agents.abort(EXIT_STATUS)
+            raise
         agent.model.layout.load(parameters or {})  # ValueError for one that is missing, while there is a checkpoint
         duration = journal.close(parameters)
     if recorder is not None:

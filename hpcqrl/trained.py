@@ -23,6 +23,7 @@ class Trained(Run):
     """A run, read from its file, with its policy if it is complete."""
 
     named: Named
+    shots: int | None = None  # of each circuit, in place of the configuration's
 
     def __repr__(self) -> str:
         state = "complete" if self.complete else "not complete"
@@ -33,8 +34,15 @@ class Trained(Run):
         """Its system, configuration and circuit. Raises ValueError for what must be named again and was not."""
         version = str(self.attributes.get("hpcqrl", "?"))
         found = recorded(self.path, self.system, self.config, version, self.circuit, self.named)
-        env = self.named.env
-        return found if env is None else replace(found, config=replace(found.config, env=env))
+        anew: dict[str, Any] = {"env": self.named.env, "qpu": self.named.qpu, "shots": self.shots}
+        anew = {name: value for name, value in anew.items() if value is not None}
+        if self.named.qpu is not None:
+            anew |= {"qpu_option": (), "gradient": None}  # of the other one
+        missing = [name for name in anew if name not in found.config.__dataclass_fields__]
+        if missing and not set(missing) <= {"qpu_option", "gradient"}:
+            raise ValueError(f"{self.path}: {found.name} has no option {missing[0]}")
+        anew = {name: value for name, value in anew.items() if name not in missing}
+        return replace(found, config=replace(found.config, **anew)) if anew else found
 
     def environment(self, render_mode: str | None = None) -> gymnasium.Env:
         """The environment, as the agents saw it: flat observations, the system's actions."""
@@ -88,15 +96,18 @@ def load(
     system: str | ModuleType | None = None,
     env: str | None = None,
     circuit: str | Callable[..., Any] | None = None,
+    qpu: str | Callable[..., Any] | None = None,
+    shots: int | None = None,
 ) -> Trained:
     """A run from its results file: episodes, evaluations, config, parameters, and `.policy()`; MPI is not started.
 
-    system, env, circuit: what is one's own, and named in the file, is imported only if it is named here again; env may
-    also be another environment, to play in. Raises ValueError, naming the file, if it cannot be read.
+    system, env, circuit, qpu: what is one's own, and named in the file, is imported only if it is named here again; env
+    and qpu may also be others than in training, and so may shots, to play with.
+    Raises ValueError, naming the file, if it cannot be read.
     """
     run = read_run(path)
-    named = (None if own is None else name_of(own) for own in (system, env, circuit))
-    return Trained(**vars(run), named=Named(*named))
+    named = (None if own is None else name_of(own) for own in (system, env, circuit, qpu))
+    return Trained(**vars(run), named=Named(*named), shots=shots)
 
 
 def evaluate(run: Trained, episodes: int, seed: int, sample: bool, video: Path | None) -> None:

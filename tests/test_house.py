@@ -21,7 +21,7 @@ BESIDE = {  # modules that belong to no room
     "brought": {"quantum"},
     "progress": {"results"},
     "journal": {"parallel", "results", "progress", "interruption"},
-    "learner": {"randomness", "states", "envs", "parallel", "journal"},
+    "learner": {"quantum", "randomness", "states", "envs", "parallel", "journal"},
     "in_step": {"randomness", "states", "envs", "parallel", "rl"},
     "explorer": {"randomness", "states", "parallel", "rl", "envs", "evaluation", "journal"},
     "recorded": {"configuration", "systems", "quantum"},

@@ -18,6 +18,7 @@ from hpcqrl.configuration import (
     only_with_circuit,
     within,
 )
+from hpcqrl.models.backend import backend_of
 from hpcqrl.models.dressed_vqc import DressedLinear, DressedVqc
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.circuits import variational
@@ -72,8 +73,8 @@ def network(
     """The network from so many inputs to so many outputs, around a circuit. seed: of the measurements of its QPU."""
     if circuit is None:
         return DressedLinear(inputs, outputs, options.qubits)
-    qpu = options.qpu, options.shots, seed, options.qpu_latency, options.qpu_jitter
-    return DressedVqc(inputs, outputs, circuit, options.tanh, *qpu)
+    backend = backend_of(options, options.shots)
+    return DressedVqc(inputs, outputs, circuit, options.tanh, backend, options.shots, seed)
 
 
 def exported(

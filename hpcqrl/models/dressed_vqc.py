@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from hpcqrl.models import flat
 from hpcqrl.models.dressed_circuit import DressedCircuit, hidden_size
 from hpcqrl.quantum.circuit import Circuit
-from hpcqrl.quantum.devices import NATIVE, make_device
+from hpcqrl.quantum.devices import NATIVE, Backend, make_device
+from hpcqrl.quantum.native_device import NativeDevice
 
 Floats = NDArray[np.floating]
 Pullback = Callable[[Floats], Floats]
@@ -30,7 +31,7 @@ class DressedVqc:
         outputs: int,
         circuit: Circuit,
         tanh: bool = False,
-        qpu: str = "native",
+        qpu: str | Backend = NATIVE,
         shots: int | None = None,
         seed: int = 0,
         latency: float = 0.0,
@@ -40,7 +41,7 @@ class DressedVqc:
         self.circuit = circuit
         self.device = make_device(self.circuit, qpu, shots, seed, latency, jitter)
         self.tanh, self.squared = tanh, circuit.n_angles > hidden
-        plain = qpu == NATIVE and shots is None and latency == 0.0
+        plain = isinstance(self.device, NativeDevice) and shots is None
         self.compiled = DressedCircuit(self.circuit, inputs, outputs, tanh) if plain else None  # all layers in one call
         self.generators = {} if self.device.random is None else {"qpu": self.device.random}
         first, last = flat.linear("first", inputs, hidden), flat.linear("last", len(circuit.measured), outputs)

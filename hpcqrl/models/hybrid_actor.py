@@ -11,7 +11,7 @@ from torch.nn.functional import leaky_relu, linear
 
 from hpcqrl.models import flat
 from hpcqrl.quantum.circuit import Circuit
-from hpcqrl.quantum.devices import make_device
+from hpcqrl.quantum.devices import NATIVE, Backend, make_device
 
 Floats = NDArray[np.floating]
 Parts = dict[str, Tensor]
@@ -31,7 +31,7 @@ class HybridActor:
 
     def __init__(
         self, inputs: int, actions: int, circuit: Circuit, block: Block = "pqc", links: int = 10, hidden: int = 256,
-        qpu: str = "native", shots: int = 1, seed: int = 0, latency: float = 0.0, jitter: float = 0.0,
+        qpu: str | Backend = NATIVE, shots: int = 1, seed: int = 0, latency: float = 0.0, jitter: float = 0.0,
     ) -> None:  # fmt: skip
         if circuit.n_weights or not circuit.n_angles or not circuit.measures_every_qubit:
             raise ValueError(
@@ -42,7 +42,7 @@ class HybridActor:
         self.block, self.qubits, self.n_angles, self.shots = block, circuit.qubits, circuit.n_angles, shots
         self.circuit, qubits = circuit, circuit.qubits
         if block == "pqc":
-            self.device = make_device(circuit, qpu, None, seed, latency, jitter)
+            self.device = make_device(circuit, qpu, shots, seed, latency, jitter)
             self._exact = make_device(circuit)
         # Of block "rbg", and of the bits drawn in the circuit's place; the device draws from the seed itself.
         self.random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))

@@ -5,6 +5,7 @@ from typing import Literal
 
 from hpcqrl.brought import brought_circuit
 from hpcqrl.configuration import MOST_LAYERS, QpuOptions, added, at_least, check_qpu, only_with_circuit, within
+from hpcqrl.models.backend import backend_of
 from hpcqrl.models.critic import Critic
 from hpcqrl.models.hdqnn import Networks
 from hpcqrl.models.hybrid_actor import HybridActor
@@ -63,7 +64,7 @@ def networks(options: HybridOptions, inputs: int, actions: int, circuit: Circuit
     Other blocks than the circuit take its place, with the sizes of the paper's.
     """
     circuit = circuit or efficient_su2(options.qubits, options.layers)
-    qpu = options.qpu, options.shots, seed, options.qpu_latency, options.qpu_jitter
+    qpu = backend_of(options, None), options.shots, seed
     actor = HybridActor(inputs, actions, circuit, options.block, options.links, options.hidden, *qpu)
     critic = Critic(inputs, actions, options.hidden)
     return Networks(actor, critic, options.qtdnn_hidden, options.surrogate == "sampled")

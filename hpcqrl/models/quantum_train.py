@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hpcqrl.models import flat
 from hpcqrl.models.policy import Policy
 from hpcqrl.quantum.circuit import Circuit
-from hpcqrl.quantum.devices import make_device
+from hpcqrl.quantum.devices import NATIVE, Backend, make_device
 
 Floats = NDArray[np.floating]
 
@@ -32,7 +32,7 @@ class QuantumTrainGenerator:
 
     def __init__(
         self, k: int, circuit: Circuit, spread: float = 0.05, mapping: Sequence[int] = (10, 64, 10),
-        qpu: str = "native", shots: int | None = None, seed: int = 0, latency: float = 0.0, jitter: float = 0.0,
+        qpu: str | Backend = NATIVE, shots: int | None = None, seed: int = 0, latency: float = 0.0, jitter: float = 0.0,
     ) -> None:  # fmt: skip
         self.k, self.spread, self.qubits, self.circuit = k, spread, qubits_for(k), circuit
         if (circuit.qubits, circuit.n_angles) != (self.qubits, 0) or not circuit.measures_every_qubit:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 State = dict[str, NDArray]
 
+OF_NOW = ("finished", "resting")  # counters of agents that have come to the end, or whose QPUs have failed
 _MOST_REFUSED = 10  # in a row
 
 
@@ -27,6 +28,7 @@ class Parameters(Protocol):
     """Parameters that all agents share: what `share` in root.py gives, wherever they lie and are reached."""
 
     acts: bool  # whether this rank is an agent
+    agents: int  # ranks that are
     refusals: "Refusals"
 
     def pull(self) -> tuple[Floats, int]:

@@ -12,7 +12,7 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 
 from hpcqrl.parallel.agents import Agents
-from hpcqrl.parallel.pushes import Floats, Optimiser, Refusals, State
+from hpcqrl.parallel.pushes import OF_NOW, Floats, Optimiser, Refusals, State
 from hpcqrl.parallel.replica import CHECKPOINTS, HEAD, TARGET_VERSION, Replica
 from hpcqrl.parallel.waiting import Waiting
 from hpcqrl.parallel.window import Patience
@@ -40,7 +40,8 @@ class ServedParameters:
         self.acts = agents.rank != _ROOT
         self.refusals = Refusals()
         self._comm = agents.comm.Dup()
-        self._counters = dict.fromkeys(("refused", "finished", *counters), 0)
+        self.agents = agents.size - 1
+        self._counters = dict.fromkeys(("refused", *OF_NOW, *counters), 0)
         self._names = list(self._counters)
         self._copy, self._wait = Replica(theta, optimiser.rows), Patience()
         self._answer = np.zeros(HEAD + theta.size)  # the head, and theta or its target or a number
@@ -125,7 +126,7 @@ class ServedParameters:
         return True
 
     def state(self) -> State:
-        return self._copy.state({name: value for name, value in self._counters.items() if name != "finished"})
+        return self._copy.state({name: value for name, value in self._counters.items() if name not in OF_NOW})
 
     def own_state(self) -> State:
         return {}  # all there is to keep is with rank 0

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcqrl.parallel.agents import Agents
-from hpcqrl.parallel.pushes import Floats, Optimiser, Refusals, State
+from hpcqrl.parallel.pushes import OF_NOW, Floats, Optimiser, Refusals, State
 from hpcqrl.parallel.replica import CHECKPOINTS, HEAD, TARGET_VERSION, VERSION, Replica
 from hpcqrl.parallel.window import WORD, Window
 
@@ -39,7 +39,8 @@ class SharedParameters:
     ) -> None:
         self._optimiser, self._mode, self._agents = optimiser, mode, agents
         self.refusals = Refusals()
-        names = ("mutex", "refused", "finished", *counters)
+        self.agents = agents.size
+        names = ("mutex", "refused", "finished", "resting", *counters)
         self._place = {name: WORD * number for number, name in enumerate(names)}
         self._copy = Replica(theta, optimiser.rows if mode == "mutex" else 0)
         self._own_moments, self._own_steps = np.zeros((optimiser.rows, theta.size)), 0
@@ -127,9 +128,7 @@ class SharedParameters:
                 self._window.get(self._copy.block, self._block_place)
             self._window.get(target, self._target_place)
         self._copy.keep_target(target)
-        return self._copy.state(
-            {name: self.count(name, 0) for name in self._place if name not in ("mutex", "finished")}
-        )
+        return self._copy.state({name: self.count(name, 0) for name in self._place if name not in ("mutex", *OF_NOW)})
 
     def own_state(self) -> State:
         if self._mode == "mutex":
@@ -144,7 +143,7 @@ class SharedParameters:
         if "own.moments" in saved:
             self._own_moments, self._own_steps = saved["own.moments"].copy(), int(saved["own.steps"])
         if self._agents.rank == 0:
-            for name in self._place:
+            for name in set(self._place) - {"mutex", *OF_NOW}:
                 self.count(name, int(saved.get(f"counter.{name}", 0)))
 
     def _push_accumulate(self, gradient: Floats) -> tuple[Floats, int]:

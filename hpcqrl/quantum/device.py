@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcqrl.quantum.circuit import Circuit
+from hpcqrl.quantum.cost import Cost
 
 Floats = NDArray[np.floating]
 Pullback = Callable[[Floats], tuple[Floats, Floats]]
@@ -19,6 +20,7 @@ class Device(Protocol):
     """A circuit somewhere to run. angles [samples, n_angles] and weights (circuit.weights) in radians."""
 
     circuit: Circuit
+    cost: Cost  # what it has been asked for so far
     random: np.random.Generator | None  # of its measurements, where this process draws them
 
     def expval(self, angles: Floats, weights: Floats) -> Floats:

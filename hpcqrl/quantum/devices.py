@@ -1,39 +1,66 @@
-"""Devices by their names."""
+"""Devices by what a user says of them."""
 
+from dataclasses import replace
 from typing import Any
 
+from hpcqrl.quantum.backend import NATIVE, Backend
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.device import Device
+from hpcqrl.quantum.emulated_qpu import EmulatedQpu
 from hpcqrl.quantum.native_device import NativeDevice
 
-NATIVE = "native"
+__all__ = ["NATIVE", "Backend", "make_device"]
 
 
 def make_device(
     circuit: Circuit,
-    name: str = NATIVE,
+    backend: str | Backend = NATIVE,
     shots: int | None = None,
     seed: int = 0,
     latency: float = 0.0,
     jitter: float = 0.0,
     **options: Any,
 ) -> Device:
-    """A device by name: "native", or any of PennyLane's ("lightning.qubit", "default.mixed", "lightning.gpu", ...).
+    """A device: "native", any of PennyLane's by name ("lightning.qubit", "default.mixed", ...), or a whole Backend.
 
     shots: measurements per expectation value or probability; None: exact. latency: milliseconds of each circuit
     execution, varied by the share jitter, as on an emulated QPU; 0: as fast as it goes. Raises ValueError if there is
-    no such device.
+    no such device, or the circuit is none for it.
     """
     if shots is not None and shots < 1:
         raise ValueError(f"shots must be at least 1, not {shots}")
-    if not 0.0 <= latency < float("inf") or not 0.0 <= jitter <= 1.0:
-        raise ValueError(f"latency must be 0 or more milliseconds, jitter 0 to 1, not {latency} and {jitter}")
-    if latency > 0.0:
-        from hpcqrl.quantum.emulated_qpu import EmulatedQpu
+    if isinstance(backend, str):
+        backend = Backend(backend)
+    if latency or jitter:
+        backend = replace(backend, latency=1e-3 * latency, jitter=jitter)
+    if backend.gradient is None or backend.gradient == "exact":
+        device = _executing(circuit, backend, shots, seed, **options)
+        if backend.gradient is None or backend.is_native:
+            return device  # its own are exact
+        from hpcqrl.quantum.gradients import ExactGradients
 
-        return EmulatedQpu(make_device(circuit, name, shots, seed, **options), 1e-3 * latency, jitter, seed)
-    if name == NATIVE:
-        return NativeDevice(circuit, shots, seed, **options)
-    from hpcqrl.quantum.pennylane_device import PennyLaneDevice
+        return ExactGradients(device)
+    from hpcqrl.quantum.gradients import EstimatedGradients
+    from hpcqrl.quantum.opened import opened
 
-    return PennyLaneDevice(circuit, name, shots, seed, **options)
+    free = opened(circuit)
+    executing = _executing(free.circuit, backend, shots, seed, **options)
+    return EstimatedGradients(circuit, free, executing, backend.gradient, seed)
+
+
+def _executing(circuit: Circuit, backend: Backend, shots: int | None, seed: int, **options: Any) -> Device:
+    """What executes circuits, perhaps late, and perhaps only at a second try."""
+    device: Device
+    if backend.is_native:
+        device = NativeDevice(circuit, shots, seed, **options)
+    else:
+        from hpcqrl.quantum.pennylane_device import PennyLaneDevice
+
+        device = PennyLaneDevice(circuit, backend, shots, seed, **options)
+    if backend.is_emulated:
+        device = EmulatedQpu(device, backend, shots, seed)
+    if not backend.is_native:
+        from hpcqrl.quantum.patient import PatientDevice
+
+        device = PatientDevice(device, backend.name, backend.timeout, backend.retries)
+    return device

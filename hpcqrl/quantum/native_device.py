@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcqrl.quantum.circuit import Circuit
+from hpcqrl.quantum.cost import Cost
 from hpcqrl.quantum.device import Floats, Pullback
 from hpcqrl.quantum.simulator import Simulator
 from hpcqrl.quantum.words import measured_together
@@ -22,6 +23,7 @@ class NativeDevice:
     def __init__(self, circuit: Circuit, shots: int | None = None, seed: int = 0, dtype: Any = np.float32) -> None:
         self.circuit, self.shots, self.dtype = circuit, shots, dtype
         self.random: np.random.Generator | None = np.random.default_rng(seed)
+        self.cost = Cost()  # counted where bits are drawn
         self._simulators: dict[bool, Simulator] = {}
         self._turned: list[tuple[Simulator, list[int]]] | None = None
 
@@ -47,6 +49,7 @@ class NativeDevice:
         values = np.empty((len(angles), len(self.circuit.words)), self.dtype)
         assert self.random is not None
         for simulator, numbers in self._bases():
+            self.cost.add(len(angles), self.shots, 0.0)
             bits = simulator.sample(angles, weights, self.shots, self.random)
             for number in numbers:
                 odd = bits[:, :, [qubit for qubit, _ in self.circuit.words[number]]].sum(axis=2) & 1
@@ -63,6 +66,7 @@ class NativeDevice:
 
     def sample(self, angles: Floats, weights: Floats, shots: int) -> NDArray[np.uint8]:
         assert self.random is not None
+        self.cost.add(len(angles), shots, 0.0)
         return self.simulator(False).sample(angles, weights, shots, self.random)
 
     def expval_vjp(self, angles: Floats, weights: Floats) -> tuple[Floats, Pullback]:

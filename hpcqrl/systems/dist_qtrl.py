@@ -26,6 +26,7 @@ from hpcqrl.configuration import (
 )
 from hpcqrl.envs.make import make, needs_more_actions, sizes
 from hpcqrl.in_step import InStep
+from hpcqrl.models.backend import backend_of
 from hpcqrl.models.policy import Policy
 from hpcqrl.models.quantum_train import GeneratedPolicy as Model
 from hpcqrl.models.quantum_train import QuantumTrainGenerator, qubits_for
@@ -177,7 +178,7 @@ def model(config: Config, env: gymnasium.Env, circuit: Circuit | None, seed: int
     policy = _policy(config, env)
     if circuit is None:
         return Model(policy, policy)
-    qpu = config.qpu, config.shots, seed, config.qpu_latency, config.qpu_jitter
+    qpu = backend_of(config, config.shots), config.shots, seed
     spread = float(policy.initial(np.random.default_rng(0)).std())
     return Model(policy, QuantumTrainGenerator(policy.size, circuit, spread, config.mapping, *qpu))
 

@@ -109,28 +109,29 @@ def learn(agent: Agent, shared: "pushes.Parameters", journal: "Journal") -> None
     config, env, model, learner = agent.config, agent.env, agent.model, agent.learner
     theta = learner.pull(shared)
     while learner.begin(shared) is not None:  # T < T_max
-        observation, _ = env.reset()
-        done = False
-        while not done:
-            policy = model.acting(theta)
-            observations: list[Floats] = []
-            actions: list[int] = []
-            rewards: list[float] = []
-            terminated = False
-            while not done and len(rewards) < config.update_every:  # t mod S, or terminal
-                action = sample_softmax(policy(observation), learner.random)
-                observations.append(observation)
-                observation, reward, terminated, truncated, _ = env.step(action)
-                actions.append(action)
-                rewards.append(float(reward))
-                done = terminated or truncated
-            value_tp1 = 0.0 if terminated else model.value(theta, observation)  # R
-            return_t = bootstrapped_returns(rewards, value_tp1, config.discount)
-            logits_t, value_t, pullback = model.outputs_vjp(theta, np.array(observations))
-            *gradients_t, loss = actor_critic_gradients(logits_t, value_t, np.array(actions), return_t)
-            theta = learner.push(shared, pullback(*gradients_t), loss, rewards)  # and theta' <- theta
-            journal.between_updates(learner, shared)
-        learner.end(shared, journal)
+        with learner.resting_if_the_qpu_fails(learner, shared, journal):
+            observation, _ = env.reset()
+            done = False
+            while not done:
+                policy = model.acting(theta)
+                observations: list[Floats] = []
+                actions: list[int] = []
+                rewards: list[float] = []
+                terminated = False
+                while not done and len(rewards) < config.update_every:  # t mod S, or terminal
+                    action = sample_softmax(policy(observation), learner.random)
+                    observations.append(observation)
+                    observation, reward, terminated, truncated, _ = env.step(action)
+                    actions.append(action)
+                    rewards.append(float(reward))
+                    done = terminated or truncated
+                value_tp1 = 0.0 if terminated else model.value(theta, observation)  # R
+                return_t = bootstrapped_returns(rewards, value_tp1, config.discount)
+                logits_t, value_t, pullback = model.outputs_vjp(theta, np.array(observations))
+                *gradients_t, loss = actor_critic_gradients(logits_t, value_t, np.array(actions), return_t)
+                theta = learner.push(shared, pullback(*gradients_t), loss, rewards)  # and theta' <- theta
+                journal.between_updates(learner, shared)
+            learner.end(shared, journal)
 
 
 def needs(config: Config) -> Needs:

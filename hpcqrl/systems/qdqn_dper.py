@@ -129,37 +129,38 @@ def learn(agent: Agent, shared: "pushes.Parameters", journal: "Journal") -> None
     config, env, model, replay, learner = agent.config, agent.env, agent.model, agent.replay, agent.learner
     theta = learner.pull(shared)
     while learner.begin(shared) is not None:  # T < T_max
-        observation, _ = env.reset()
-        done = False
-        while not done:
-            values = model.acting(theta)
-            observations: list[Floats] = []  # M
-            actions: list[int] = []
-            rewards: list[float] = []
-            terminated = False
+        with learner.resting_if_the_qpu_fails(agent, shared, journal):
+            observation, _ = env.reset()
+            done = False
             while not done:
-                action = epsilon_greedy(values, observation, agent.epsilon, agent.actions, learner.random)
-                observations.append(observation)
-                observation, reward, terminated, truncated, _ = env.step(action)
-                actions.append(action)
-                rewards.append(float(reward))
-                done = terminated or truncated
-                agent.epsilon = max(agent.epsilon * config.epsilon_decay, config.epsilon_end)
-                agent.steps += 1
-                if agent.steps % config.trajectory_length == 0:  # Z mod S = 0
-                    break
-            replay.store(observations, actions, rewards, observation, terminated)
-            places, batch, weights = replay.sample(1 if config.replay == "none" else config.batch, learner.random)
-            value_t, pullback = model.outputs_vjp(theta, batch.observation[batch.taken])
-            value_tp1, _ = model.outputs_vjp(shared.target(), batch.observation_tp1[batch.taken])
-            gradient_t, losses = q_gradient(value_t, value_tp1, batch, weights, config.discount, config.loss)
-            replay.reprioritize(places, losses)
-            theta = learner.push(shared, pullback(gradient_t), float(losses.mean()), rewards)
-            steps = shared.count("steps", len(rewards))  # Y
-            if steps // config.target_every < (steps + len(rewards)) // config.target_every:  # Y mod C = 0
-                shared.renew_target()
-            journal.between_updates(agent, shared)
-        learner.end(shared, journal, epsilon=agent.epsilon)
+                values = model.acting(theta)
+                observations: list[Floats] = []  # M
+                actions: list[int] = []
+                rewards: list[float] = []
+                terminated = False
+                while not done:
+                    action = epsilon_greedy(values, observation, agent.epsilon, agent.actions, learner.random)
+                    observations.append(observation)
+                    observation, reward, terminated, truncated, _ = env.step(action)
+                    actions.append(action)
+                    rewards.append(float(reward))
+                    done = terminated or truncated
+                    agent.epsilon = max(agent.epsilon * config.epsilon_decay, config.epsilon_end)
+                    agent.steps += 1
+                    if agent.steps % config.trajectory_length == 0:  # Z mod S = 0
+                        break
+                replay.store(observations, actions, rewards, observation, terminated)
+                places, batch, weights = replay.sample(1 if config.replay == "none" else config.batch, learner.random)
+                value_t, pullback = model.outputs_vjp(theta, batch.observation[batch.taken])
+                value_tp1, _ = model.outputs_vjp(shared.target(), batch.observation_tp1[batch.taken])
+                gradient_t, losses = q_gradient(value_t, value_tp1, batch, weights, config.discount, config.loss)
+                replay.reprioritize(places, losses)
+                theta = learner.push(shared, pullback(gradient_t), float(losses.mean()), rewards)
+                steps = shared.count("steps", len(rewards))  # Y
+                if steps // config.target_every < (steps + len(rewards)) // config.target_every:  # Y mod C = 0
+                    shared.renew_target()
+                journal.between_updates(agent, shared)
+            learner.end(shared, journal, epsilon=agent.epsilon)
 
 
 def needs(config: Config) -> Needs:

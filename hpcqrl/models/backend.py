@@ -1,0 +1,36 @@
+"""What a user's options say of a QPU, put together."""
+
+import json
+from typing import Any
+
+from hpcqrl.brought import brought_device
+from hpcqrl.configuration import QpuOptions
+from hpcqrl.quantum.backend import NATIVE, Backend
+
+
+def backend_of(options: QpuOptions, shots: int | None) -> Backend:
+    """Where circuits run; shots: measurements of each. Imports a device of the user's own."""
+    own = brought_device(options.qpu) if ":" in options.qpu else None
+    gradient = options.gradient
+    if gradient is None and shots is not None and options.qpu != NATIVE:
+        gradient = "shift"
+    return Backend(
+        options.qpu,
+        own,
+        dict(_key_and_value(option) for option in options.qpu_option),
+        gradient,
+        1e-3 * options.qpu_latency,
+        options.qpu_jitter,
+        1e-3 * options.qpu_overhead,
+        1e-6 * options.qpu_shot_time,
+        options.qpu_timeout,
+        options.qpu_retries,
+    )
+
+
+def _key_and_value(option: str) -> tuple[str, Any]:
+    key, _, value = option.partition("=")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value

@@ -1,0 +1,54 @@
+"""Where a circuit runs, and how: what a user says of a QPU, put together."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+NATIVE = "native"
+_rank = 0
+
+
+def this_rank(rank: int) -> None:
+    """Say, once and before any device is made, which agent's QPUs those of this process are."""
+    global _rank
+    _rank = rank
+
+
+@dataclass(frozen=True)
+class Backend:
+    """name: "native", or a PennyLane device's; make: a function (wires, shots, seed, rank) that makes it instead.
+
+    options: of a named device. gradient: None for the device's own way; see gradients.py for the others. latency,
+    overhead, shot_time: seconds of a circuit, of a submission, of a shot, to emulate a QPU; jitter: the share by which
+    a circuit's varies. timeout: seconds without an answer until a call has failed, 0: none; retries: of calls that did.
+    rank: which agent's QPU it is.
+    """
+
+    name: str = NATIVE
+    make: Callable[..., Any] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    gradient: Literal["exact", "shift", "spsa"] | None = None
+    latency: float = 0.0
+    jitter: float = 0.0
+    overhead: float = 0.0
+    shot_time: float = 0.0
+    timeout: float = 0.0
+    retries: int = 0
+    rank: int = field(default_factory=lambda: _rank)
+
+    def __post_init__(self) -> None:
+        for what in ("latency", "overhead", "shot_time", "timeout"):
+            if not 0.0 <= getattr(self, what) < float("inf"):
+                raise ValueError(f"{what} must be 0 or more seconds, not {getattr(self, what)}")
+        if not 0.0 <= self.jitter <= 1.0:
+            raise ValueError(f"jitter must lie in 0..1, not {self.jitter}")
+
+    @property
+    def is_native(self) -> bool:
+        """Whether the circuit runs in this package's kernels."""
+        return self.name == NATIVE and self.make is None
+
+    @property
+    def is_emulated(self) -> bool:
+        """Whether results shall come as late as those of hardware."""
+        return self.latency + self.overhead + self.shot_time > 0.0
