@@ -1,4 +1,4 @@
-"""A QPU by a function or by options; one submission for a batch; one that fails is tried again, rested from, given up."""
+"""A QPU by a function or by options; one submission a batch; one that fails is tried again, rested from, given up."""
 
 import numpy as np
 import pytest
