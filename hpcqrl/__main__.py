@@ -200,11 +200,14 @@ def _state(arguments: Sequence[str]) -> None:
     options: State = _parse(State, "state", arguments)
 
     def state() -> None:
+        from hpcqrl.results.checkpoint import read_checkpoint
         from hpcqrl.results.reader import read_run
 
-        run = read_run(options.run)
-        state = "complete" if run.complete else "checkpoint" if "checkpointed" in run.attributes else "begun"
-        print(f"{state} {run.attributes.get('job', '')}".strip())
+        facts = read_checkpoint(options.run, "read as a results file").attributes
+        state = "complete" if facts["complete"] else "checkpoint" if "checkpointed" in facts else "begun"
+        if state != "checkpoint":  # else rows after it, which a power cut may have damaged, do not count
+            read_run(options.run)
+        print(f"{state} {facts.get('job', '')}".strip())
 
     _without_mpi(state)
 
