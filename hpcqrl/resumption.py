@@ -39,8 +39,9 @@ def read_resumption(agents: Agents, path: str, named: Named) -> Resumption:
             known = saved.config.get("env")
             if named.env is not None and named.env != known:
                 raise ValueError(f"{path} is of environment {known}; to go on in it, say --env {known}")
-            run = [str(facts["system"]), saved.config, str(facts["hpcqrl"]), saved.circuit]
-            told = json.dumps([*run, float(facts["checkpoint_every"]), saved.elapsed, bool(facts["complete"])])
+            run = [str(facts["system"]), saved.config, str(facts.get("hpcqrl", "?")), saved.circuit]
+            every = float(facts.get("checkpoint_every", 0.0))
+            told = json.dumps([*run, every, saved.elapsed, bool(facts["complete"])])
     name, values, version, circuit, every, elapsed, complete = json.loads(agents.tell(told))
     with agents.together():
         run_again = recorded(path, name, values, version, circuit, named)

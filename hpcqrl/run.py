@@ -1,6 +1,7 @@
 """A run, from its start or from its last checkpoint, to its results file: where the objects are wired together."""
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def _run(
                 if not cached():  # a wrong environment is named before anyone waits for kernels
                     close(system.environment(config))
             compile_kernels(agents)
-        with agents.together():
+        with agents.together(), _as_large_as_memory():
             agent = system.Agent(config, agents.rank, run.circuit)
             for env in agent.envs:
                 cleanup.callback(close, env)
@@ -116,6 +117,15 @@ def _run(
     if recorder is not None:
         say(summary(read_run(out, own=True), duration))
     agents.barrier()  # whoever goes on after this finds the file complete
+
+
+@contextmanager
+def _as_large_as_memory() -> Iterator[None]:
+    """A block that sets memory aside for what a configuration asks: ValueError if it is far too much."""
+    try:
+        yield
+    except (MemoryError, OverflowError) as error:
+        raise ValueError(f"this configuration asks for more memory than there is: {error}") from error
 
 
 def _circuit_text(run: Recorded) -> str | None:

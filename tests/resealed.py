@@ -16,7 +16,7 @@ def resealed(path) -> Iterator[h5py.File]:
     """The file, to be changed; afterwards the checksums of its attributes, parameters and circuit are right."""
     with h5py.File(path, "r+") as file:
         yield file
-        if "checksums" in file:
+        if isinstance(file.get("checksums"), h5py.Group):
             parameters: dict = {}
             if isinstance(file.get("parameters"), h5py.Group):
                 file["parameters"].visititems(

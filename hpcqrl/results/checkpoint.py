@@ -16,7 +16,7 @@ import numpy as np
 from hpcqrl.results import checksums, facts
 from hpcqrl.results.circuit import read_circuit
 from hpcqrl.results.packed import State, pack, unpack
-from hpcqrl.results.plain import ERRORS, open_plain
+from hpcqrl.results.plain import ERRORS, in_a_line, open_plain
 from hpcqrl.results.schema import COLUMNS, RESUMED
 from hpcqrl.results.tables import table
 
@@ -60,6 +60,8 @@ def read_checkpoint(path: str | Path, purpose: str = "resumed") -> Checkpoint:
             circuit = read_circuit(file)
             if attributes["complete"] or "checkpointed" not in attributes:
                 return Checkpoint(attributes, config, circuit, {}, 0, 0, 0.0, {}, [])
+            if not {"hpcqrl", "checkpoint_every"} <= set(attributes):
+                raise ValueError("it does not say who wrote it, or how often it shall have checkpoints")
             if attributes["format"] not in RESUMED:
                 raise ValueError(f"it is of format {attributes['format']}; this version resumes {_RESUMED}")
             if "checkpoint" not in file:
@@ -74,7 +76,7 @@ def read_checkpoint(path: str | Path, purpose: str = "resumed") -> Checkpoint:
             counts = {name: number for name, (number, _) in rows.items()}
             return Checkpoint(attributes, config, circuit, counts, next_episode, steps, elapsed, common, agents)
     except ERRORS as error:
-        raise ValueError(f"{path} cannot be {purpose}: {error}") from error
+        raise ValueError(f"{path} cannot be {purpose}: {in_a_line(error)}") from error
 
 
 Rows = dict[str, tuple[int, int | None]]  # of each table their number and, if it is known, their checksum

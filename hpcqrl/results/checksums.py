@@ -15,7 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from hpcqrl.results.schema import ATTRIBUTES
+from hpcqrl.results.schema import ATTRIBUTES, COLUMNS
 
 ROWS = np.dtype([("rows", "<i8"), ("crc32", "<u4")])
 CHECKPOINT = np.dtype([("half", "<i8"), ("bytes", "<i8"), ("time", "<f8"), ("interrupted", "<u4"), ("crc32", "<u4")])
@@ -57,28 +57,21 @@ def pieces(table: h5py.Dataset, rows: int) -> Iterator[np.ndarray]:
         yield table[start : min(start + PIECE, rows)]
 
 
-def written(file: h5py.File, table: str) -> int:
-    """How many rows of a table are written. Raises ValueError if it has fewer."""
-    if "checksums" not in file:
-        return len(file[table])
-    rows = int(_record(file, table, ROWS)["rows"])
-    if rows > len(file[table]):
-        file[table].id.refresh()  # a run may go on, and its length have been read before
-    if not 0 <= rows <= len(file[table]):
-        raise ValueError(f"its {table} are damaged: they should be {rows}, and are {len(file[table])}")
-    return rows
+def written_rows(file: h5py.File) -> dict[str, np.ndarray]:
+    """The record of each table."""
+    return {name: _record(file, name, ROWS) for name in COLUMNS if name in file.get("checksums", ())}
+
+
+def check_rows(record: np.ndarray, table: str, rows: np.ndarray) -> None:
+    """ValueError if these are not the rows that were written to a table."""
+    if len(rows) != record["rows"] or zlib.crc32(as_bytes(rows)) != record["crc32"]:
+        raise ValueError(f"its {table} are damaged")
 
 
 def check_circuit(file: h5py.File, data: bytes) -> None:
     """ValueError if this is not what was written."""
     if "checksums" in file and zlib.crc32(data) != _record(file, "circuit", np.dtype("<u4")):
         raise ValueError("its circuit is not as it was written")
-
-
-def check_rows(file: h5py.File, table: str, rows: np.ndarray) -> None:
-    """ValueError if these are not all that was written to a table."""
-    if "checksums" in file and zlib.crc32(as_bytes(rows)) != _record(file, table, ROWS)["crc32"]:
-        raise ValueError(f"its {table} are damaged")
 
 
 def check_parameters(file: h5py.File, parameters: Mapping[str, np.ndarray]) -> None:

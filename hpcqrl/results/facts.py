@@ -49,7 +49,10 @@ def read(file: h5py.File) -> tuple[dict[str, Any], dict[str, Any]]:
     for start in _parsed("history", attributes.get("history", "[]"), list):
         if not isinstance(start, dict) or not isinstance(start.get("agents"), int):
             raise ValueError("its history is not a list of starts")
-    return attributes, _parsed("config", attributes["config"], dict)
+    config = _parsed("config", attributes["config"], dict)
+    for name in ("episodes", "steps"):  # the length of the run
+        whole(name, config.get(name, 0), 0)
+    return attributes, config
 
 
 def whole(name: str, value: Any, lowest: int, highest: int = 2**63 - 1) -> int:
@@ -94,5 +97,5 @@ def _plain(value: Any) -> bool:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = repr(value.item() if isinstance(value, np.generic) else value)
     return text if len(text) <= 60 else f"{text[:50]}..."

@@ -9,7 +9,7 @@ import numpy as np
 
 from hpcqrl.results import checksums, facts
 from hpcqrl.results.circuit import read_circuit
-from hpcqrl.results.plain import ERRORS, open_plain
+from hpcqrl.results.plain import ERRORS, PlainFile, in_a_line, open_plain
 from hpcqrl.results.schema import COUNTED_EACH_AGENT, SYNCHRONOUS
 from hpcqrl.results.tables import read_rows
 
@@ -45,26 +45,30 @@ def read_run(path: str | Path, own: bool = False) -> Run:
     path = Path(path)
     try:
         with open_plain(path, own) as file:
-            attributes, config = facts.read(file)
-            system = str(attributes["system"])
-            _check_checkpoint(file, path)
-            return Run(
-                path=path,
-                system=system,
-                config=config,
-                seed=int(attributes["seed"]),
-                agents=int(attributes["agents"]),
-                complete=bool(attributes["complete"]),
-                attributes=attributes,
-                episodes=read_rows(file, "episodes"),
-                evaluations=read_rows(file, "evaluations"),
-                parameters=_parameters(file),
-                circuit=read_circuit(file),
-                counts_each_agent=bool(attributes.get("counts_each_agent", system in COUNTED_EACH_AGENT)),
-                synchronous=bool(attributes.get("synchronous", system in SYNCHRONOUS)),
-            )
+            return _read(path, file)
     except ERRORS as error:
-        raise ValueError(f"{path} cannot be read as a results file: {error}") from error
+        raise ValueError(f"{path} cannot be read as a results file: {in_a_line(error)}") from error
+
+
+def _read(path: Path, file: PlainFile) -> Run:
+    attributes, config = facts.read(file)
+    system = str(attributes["system"])
+    _check_checkpoint(file, path)
+    return Run(
+        path=path,
+        system=system,
+        config=config,
+        seed=int(attributes["seed"]),
+        agents=int(attributes["agents"]),
+        complete=bool(attributes["complete"]),
+        attributes=attributes,
+        episodes=read_rows(file, "episodes"),
+        evaluations=read_rows(file, "evaluations"),
+        parameters=_parameters(file),
+        circuit=read_circuit(file),
+        counts_each_agent=bool(attributes.get("counts_each_agent", system in COUNTED_EACH_AGENT)),
+        synchronous=bool(attributes.get("synchronous", system in SYNCHRONOUS)),
+    )
 
 
 def _check_checkpoint(file: h5py.File, path: Path) -> None:

@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 
 from hpcqrl.results import checksums
+from hpcqrl.results.plain import PlainFile
 from hpcqrl.results.schema import COLUMNS, ORDER, row_dtype
 
 
@@ -23,12 +24,16 @@ def table(file: h5py.File, name: str) -> h5py.Dataset:
     return dataset
 
 
-def read_rows(file: h5py.File, name: str) -> np.ndarray:
+def read_rows(file: PlainFile, name: str) -> np.ndarray:
     """All rows of a table, in their order; none if there is no such table. ValueError for one that is damaged."""
     if name not in file:
         return np.empty(0, row_dtype(COLUMNS[name]))
-    rows = table(file, name)[: checksums.written(file, name)]
-    checksums.check_rows(file, name, rows)
+    dataset = table(file, name)
+    if name in file.written:
+        rows = dataset[: max(int(file.written[name]["rows"]), 0)]
+        checksums.check_rows(file.written[name], name, rows)
+    else:
+        rows = dataset[:]
     order = ordering(rows, name)
     return rows if (np.diff(order) == 1).all() else rows[order]
 
