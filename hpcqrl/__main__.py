@@ -114,11 +114,17 @@ def _resume(arguments: Sequence[str]) -> None:
     options: Resume = _parse(Resume, "resume", arguments)
     interruption.patience = options.patience
     named = asdict(options.named)
-    _with_agents(lambda agents, run: run.resume(agents, interruption, options.path, run.Named(**named)), interruption)
+
+    def resume(agents: Any, run: ModuleType) -> None:
+        run.resume(agents, interruption, options.path, run.Named(**named))
+
+    _with_agents(resume, interruption, options.path)
 
 
-def _with_agents(do: Callable[[Any, ModuleType], None], interruption: Interruption | None = None) -> None:
-    """Start MPI and do it on all ranks; how it ends is the exit status."""
+def _with_agents(
+    do: Callable[[Any, ModuleType], None], interruption: Interruption | None = None, file: object = ""
+) -> None:
+    """Start MPI and do it on all ranks; how it ends is the exit status. file: whose fault a refusal is."""
     try:
         from hpcqrl.parallel.agents import Interrupted, Refused, errors_end_all, start
     except (ImportError, RuntimeError) as error:
@@ -132,7 +138,7 @@ def _with_agents(do: Callable[[Any, ModuleType], None], interruption: Interrupti
         if interruption is not None:
             interruption.over()
     except Refused as refused:
-        _refuse(str(refused))
+        _refuse(_of_file(file, str(refused)))
     except Interrupted as interrupted:
         _say(f"interrupted: {interrupted}")
         sys.exit(EXIT_STATUS)
@@ -147,7 +153,7 @@ def _evaluate(arguments: Sequence[str]) -> None:
         run = load(options.run, **asdict(options.named), shots=options.shots)
         evaluate(run, options.episodes, options.seed, options.sample, options.video)
 
-    _without_mpi(evaluate)
+    _without_mpi(evaluate, options.run)
 
 
 def _export(arguments: Sequence[str]) -> None:
@@ -160,7 +166,7 @@ def _export(arguments: Sequence[str]) -> None:
         inputs = run.export(options.out, options.with_circuit, options.overwrite)
         print(f"observations [samples, {inputs}] of {run.recorded.config.env}: {options.out}")
 
-    _without_mpi(export)
+    _without_mpi(export, options.run)
 
 
 def _describe(arguments: Sequence[str]) -> None:
@@ -173,7 +179,7 @@ def _describe(arguments: Sequence[str]) -> None:
 
             describe(load(options.run, **asdict(options.named)).recorded)
 
-        _without_mpi(of_a_run)
+        _without_mpi(of_a_run, options.run)
         return
     name, system = _system("describe", arguments)
     config: Config = _parse(system.Config, f"describe {name}", arguments[1:])
@@ -187,14 +193,19 @@ def _describe(arguments: Sequence[str]) -> None:
     _without_mpi(of_a_system)
 
 
-def _without_mpi(do: Callable[[], None]) -> None:
-    """Do it, on every rank or task that is asked to; what is wrong with what was asked is said in a line."""
+def _of_file(file: object, text: str) -> str:
+    """What is wrong with a file, by its name."""
+    return text if str(file) in text else f"{file}: {text}"
+
+
+def _without_mpi(do: Callable[[], None], file: object = "") -> None:
+    """Do it, on every rank or task that is asked to; what is wrong with what was asked, or this file, is one line."""
     try:
         do()
     except BrokenPipeError:
         raise
-    except (ValueError, OSError, ImportError) as error:
-        print(f"hpcqrl: {error}", file=sys.stderr, flush=True)
+    except (ValueError, OSError, ImportError, MemoryError) as error:
+        print(f"hpcqrl: {_of_file(file, str(error))}", file=sys.stderr, flush=True)
         sys.exit(2)
 
 
@@ -202,11 +213,14 @@ def _state(arguments: Sequence[str]) -> None:
     options: State = _parse(State, "state", arguments)
 
     def state() -> None:
+        from hpcqrl.results.checkpoint import read_checkpoint
         from hpcqrl.results.reader import read_run
 
-        run = read_run(options.run)
-        state = "complete" if run.complete else "checkpoint" if "checkpointed" in run.attributes else "begun"
-        print(f"{state} {run.attributes.get('job', '')}".strip())
+        facts = read_checkpoint(options.run, "read as a results file").attributes
+        state = "complete" if facts["complete"] else "checkpoint" if "checkpointed" in facts else "begun"
+        if state != "checkpoint":  # else rows after it, which a power cut may have damaged, do not count
+            read_run(options.run)
+        print(f"{state} {facts.get('job', '')}".strip())
 
     _without_mpi(state)
 

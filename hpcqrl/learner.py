@@ -90,8 +90,8 @@ class Learner:
     def resting_if_the_qpu_fails(
         self, agent: "AsynchronousAgent", shared: "Parameters", journal: "Journal"
     ) -> Iterator[None]:
-        """A block that plays an episode. If the agent's QPU fails in it, the agent rests for a minute and plays it again;
-        the others go on. If all rest, the run ends with a checkpoint, as if it was told to.
+        """A block that plays an episode. If the agent's QPU fails in it, it rests for a minute and plays it again; the
+        others go on. If all rest, the run ends with a checkpoint, as if it was told to.
         """
         try:
             yield

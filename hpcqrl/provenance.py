@@ -19,8 +19,7 @@ def attributes(run: Recorded, agents: Agents, every: float, before: Mapping[str,
     now = datetime.now(UTC).isoformat(timespec="seconds")
     acting = int(agents.size - agents.root_serves)
     start = {"time": now, "agents": acting, "episodes": episodes}
-    kept = {"checkpointed": before["checkpointed"]} if "checkpointed" in before else {}
-    return kept | {
+    return {
         "format": FORMAT,
         "system": run.name,
         "config": json.dumps(asdict(run.config)),

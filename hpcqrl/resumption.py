@@ -1,15 +1,15 @@
 """Where a run goes on: what its file offers, told to all ranks, and each agent's own part of the checkpoint."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-
-import numpy as np
 
 from hpcqrl.parallel.agents import Agents
 from hpcqrl.parallel.arrays import scatter
 from hpcqrl.recorded import Named, Recorded, recorded
 from hpcqrl.results.checkpoint import Checkpoint, read_checkpoint
-from hpcqrl.states import State
+from hpcqrl.states import State, check_common
 from hpcqrl.systems.contract import Agent, AnySystem
 
 _COMMON = "common/"  # before the names of what a checkpoint keeps for all
@@ -36,47 +36,61 @@ def read_resumption(agents: Agents, path: str, named: Named) -> Resumption:
         if agents.rank == 0:
             saved = read_checkpoint(path)
             facts = saved.attributes
-            known = str(saved.config.get("env"))
+            known = saved.config.get("env")
             if named.env is not None and named.env != known:
                 raise ValueError(f"{path} is of environment {known}; to go on in it, say --env {known}")
-            run = [str(facts["system"]), saved.config, str(facts["hpcqrl"]), saved.circuit]
-            told = json.dumps([*run, float(facts["checkpoint_every"]), saved.elapsed, bool(facts["complete"])])
+            run = [str(facts["system"]), saved.config, str(facts.get("hpcqrl", "?")), saved.circuit]
+            every = float(facts.get("checkpoint_every", 0.0))
+            told = json.dumps([*run, every, saved.elapsed, bool(facts["complete"])])
     name, values, version, circuit, every, elapsed, complete = json.loads(agents.tell(told))
     with agents.together():
         run_again = recorded(path, name, values, version, circuit, named)
     return Resumption(run_again, every, elapsed, complete, saved)
 
 
-def restore(agents: Agents, system: AnySystem, agent: Agent, saved: Checkpoint | None) -> None:
-    """Give every rank what is common to all, and what is its own. All must call; saved: rank 0's.
+def restore(agents: Agents, path: str, system: AnySystem, agent: Agent, saved: Checkpoint | None) -> None:
+    """Give every rank what is common to all, and what is its own. All must call; saved: rank 0's, from this file.
 
     A file without a checkpoint has nothing to give: its run begins again.
     """
     states: list[State] | None = None
-    with agents.together():  # what may fail on rank 0 does so before the others wait for their states
+    with agents.together(), _of(path):  # what may fail on rank 0 does so before the others wait for their states
         if agents.rank == 0 and saved is not None:
+            if saved.common:
+                check_common(saved.common, agent.model.size)
             states = _states(saved, system, agents)
     state = scatter(agents, states)
     common = {key.removeprefix(_COMMON): value for key, value in state.items() if key.startswith(_COMMON)}
-    with agents.together():
-        if not common:
-            return
-        if common["theta"].size != agent.model.size:
-            raise ValueError(f"the checkpoint has {common['theta'].size} parameters, this model {agent.model.size}")
-        try:
+    with agents.together(), _of(path):
+        if common:
             agent.restore(common, {key: value for key, value in state.items() if not key.startswith(_COMMON)})
-        except KeyError as error:
-            raise ValueError(f"the checkpoint lacks {error}") from error
+
+
+@contextmanager
+def _of(path: str) -> Iterator[None]:
+    """A block that uses what a checkpoint holds: what does not fit is said of the file."""
+    try:
+        yield
+    except KeyError as error:
+        raise ValueError(f"{path} cannot be resumed: its checkpoint lacks {error}") from error
+    except (ValueError, TypeError, LookupError, OverflowError, RuntimeError) as error:
+        if not _reads_the_checkpoint(error):
+            raise
+        raise ValueError(f"{path} cannot be resumed: its checkpoint does not fit: {error}") from error
+
+
+def _reads_the_checkpoint(error: BaseException) -> bool:
+    """Whether an error comes from taking numbers over: what an environment raises when played again keeps its place."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    module = str(place.tb_frame.f_globals.get("__name__")) if place else ""
+    return module.split(".")[0] in ("hpcqrl", "numpy", "json", "torch")
 
 
 def _states(saved: Checkpoint, system: AnySystem, agents: Agents) -> list[State]:
     """For each rank what is common to all and, but for a root that serves, an agent's own."""
     acting = agents.size - agents.root_serves
-    rows = saved.rows.get("episodes", np.empty(0))
-    try:
-        finished = rows["episode"] if len(rows) else np.empty(0, np.int64)
-        own = system.share_out(saved.common, saved.agents, acting, finished)
-    except KeyError as error:
-        raise ValueError(f"the checkpoint lacks {error}") from error
+    own = system.share_out(saved.common, saved.agents, acting, saved.finished)
     common = {f"{_COMMON}{key}": value for key, value in saved.common.items()}
     return [common] * agents.root_serves + [common | state for state in own]

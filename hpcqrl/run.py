@@ -1,10 +1,9 @@
 """A run, from its start or from its last checkpoint, to its results file: where the objects are wired together."""
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
-
-import numpy as np
 
 from hpcqrl import provenance
 from hpcqrl.configuration import check_seed
@@ -98,7 +97,7 @@ def _run(
                     close(system.environment(config))
             compile_kernels(agents)
         this_rank(agents.rank)
-        with agents.together():
+        with agents.together(), _as_large_as_memory():
             agent = system.Agent(config, agents.rank, run.circuit)
             check_agent(agent)
             for env in agent.envs:
@@ -106,20 +105,18 @@ def _run(
         agents.root_serves = root_serves(agents, needs.root)
         columns = EPISODE + system.FACTS.columns
         if resumed:
-            restore(agents, system, agent, saved)
+            restore(agents, str(out), system, agent, saved)
         recorder, progress = None, None
         with agents.together():
             if agents.rank == 0:
-                rows = saved.rows if saved else {}
-                before, episodes = saved.attributes if saved else {}, rows.get("episodes", np.empty(0))
-                facts = provenance.attributes(run, agents, every, before, len(episodes))
+                before, episodes = (saved.attributes, saved.rows.get("episodes", 0)) if saved else ({}, 0)
+                facts = provenance.attributes(run, agents, every, before, episodes)
                 text = _circuit_text(run)
-                again = resumed is not None
-                recorder = cleanup.enter_context(Recorder(out, facts, columns, overwrite, again, rows, text))
+                recorder = cleanup.enter_context(Recorder(out, facts, columns, overwrite, saved, text))
         if recorder is not None:
-            _say_what_begins(run, agents, needs, out, len(episodes) if resumed else None)
+            _say_what_begins(run, agents, needs, out, episodes if resumed else None)
             whole, unit = agent.extent(agents.size - agents.root_serves)
-            done = int(episodes["length"].sum()) if len(episodes) and unit == "steps" else len(episodes)
+            done = saved.steps if saved and unit == "steps" else episodes
             progress = cleanup.enter_context(Progress(whole, unit, run.name, output_is_terminal(), done))
         elapsed = resumed.elapsed if resumed else 0.0
         alike = system.FACTS.synchronous
@@ -133,8 +130,17 @@ def _run(
         agent.model.layout.load(parameters or {})  # ValueError for one that is missing, while there is a checkpoint
         duration = journal.close(parameters)
     if recorder is not None:
-        say(summary(read_run(out), duration))
+        say(summary(read_run(out, own=True), duration))
     agents.barrier()  # whoever goes on after this finds the file complete
+
+
+@contextmanager
+def _as_large_as_memory() -> Iterator[None]:
+    """A block that sets memory aside for what a configuration asks: ValueError if it is far too much."""
+    try:
+        yield
+    except (MemoryError, OverflowError) as error:
+        raise ValueError(f"this configuration asks for more memory than there is: {error}") from error
 
 
 def _circuit_text(run: Recorded) -> str | None:

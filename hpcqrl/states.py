@@ -23,6 +23,8 @@ def unfinished_dealt_out(common: State, states: Sequence[State], agents: int, fi
     was at then is what has been begun, and neither is `finished` nor another's.
     """
     result = each_its_own(common, states, agents, finished)
+    for state in states:
+        _check_unfinished(state.get("unfinished", _NONE))
     known = [np.setdiff1d(state.get("unfinished", _NONE), finished) for state in states]
     begun = np.arange(int(common["counter.episodes"]))
     lost = np.setdiff1d(begun, np.concatenate([finished, *known]))
@@ -41,3 +43,36 @@ def numbered_anew(common: State, states: Sequence[State], agents: int, finished:
         anew = {"first_number": np.array(finished.max() + 1), "episodes": np.array(0)}
         result = [state | anew for state in result]
     return result
+
+
+def check_common(common: State, size: int) -> None:
+    """What is common to all, of a model of so many parameters; own systems may keep more, by other names.
+
+    Raises KeyError for a checkpoint without parameters, ValueError for one that no run of this model can have left.
+    """
+    if common["theta"].size != size:
+        raise ValueError(f"it has {common['theta'].size} parameters, this model {size}")
+    for name in ("theta", "target", "moments"):
+        value = common.get(name, common["theta"])
+        if (
+            value.dtype.kind != "f"
+            or value.ndim == 0
+            or value.shape[-1] != size
+            or value.ndim > 1 + (name == "moments")
+        ):
+            raise ValueError(f"{name} is of {value.dtype} {value.shape}, not a number for each of {size} parameters")
+    for name in ("version", "target_version", "updates", "episodes", "steps", "first_number", "before_moments"):
+        _check_count(name, common.get(name, np.array(0)))
+    for name, value in common.items():
+        if name.startswith("counter."):
+            _check_count(name, value)
+
+
+def _check_count(name: str, value: NDArray) -> None:
+    if value.dtype.kind not in "iu" or value.shape != () or value < 0:
+        raise ValueError(f"{name} is {value.dtype} {value.shape}, not a count")
+
+
+def _check_unfinished(numbers: NDArray) -> None:
+    if numbers.dtype.kind != "i" or numbers.ndim != 1 or (numbers < 0).any():
+        raise ValueError(f"unfinished episodes are {numbers.dtype} {numbers.shape}, not numbers of episodes")

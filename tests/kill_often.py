@@ -8,6 +8,7 @@ not so.
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -22,7 +23,6 @@ from launch import BIN, finish, kill_all, start, worker_pids
 
 from hpcqrl.results.reader import read_run
 
-WRITING = ".*.partial"  # the name of a file that is being written, until it takes the place of the old
 ENDLESS = "100000000"
 OPTIONS = {
     "dist-qtrl": ("--hidden", "2", "--layers", "1", "--max-steps", "20", "--episodes", ENDLESS),
@@ -58,12 +58,13 @@ def repeat(out: Path, kills: int, system: str, ranks: int, chance: random.Random
             acknowledged = state(out)[0]
             if kill % 4 == 3:
                 victim = 0
-                while process.poll() is None and not list(out.parent.glob(WRITING)):
+                before = out.stat().st_mtime_ns
+                while process.poll() is None and out.stat().st_mtime_ns == before:
                     pass
             os.kill(pids[victim], signal.SIGKILL)
             killed = time.time()
             done = finish(process, 20)
-            cut_off += bool(list(out.parent.glob(WRITING)))
+            cut_off += half_written(out)
             check(done.returncode != 0 and "Traceback" not in done.stderr, done.stderr)
             victims[victim] += 1
             run = read_run(out)
@@ -100,10 +101,20 @@ def wait_for_rows(process: subprocess.Popen, out: Path) -> None:
 def state(out: Path) -> tuple[float, float]:
     """When the file's checkpoint was made, and when it was written to at all; zeros where there is none."""
     try:
-        with h5py.File(out, "r", locking=False) as file:
-            return float(file.attrs.get("checkpointed", 0.0)), out.stat().st_mtime
-    except OSError:
+        return float(read_run(out).attributes.get("checkpointed", 0.0)), out.stat().st_mtime
+    except (OSError, ValueError):
         return 0.0, 0.0
+
+
+def half_written(out: Path) -> bool:
+    """Whether the half of /checkpoint that is not in use holds a later one: the kill came before it was named."""
+    with h5py.File(out, "r", locking=False) as file:
+        if "checkpoint" not in file:
+            return False
+        used = int(file["checksums/checkpoint"]["half"])
+        heads = [file["checkpoint"][half, : 1 << 16].tobytes() for half in (used, 1 - used)]
+    times = [re.search(rb'"elapsed": ([0-9.]+)', head) for head in heads]
+    return times[1] is not None and float(times[1][1]) > float(times[0][1])
 
 
 def check(good: bool, what: str) -> None:

@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 
-import h5py
 import numpy as np
 import pytest
 from launch import finish, hpcqrl
 from test_resume import INTERRUPTED, begun, command, interrupted
 
+from hpcqrl.results.checkpoint import read_checkpoint
 from hpcqrl.results.reader import read_run
 
 
@@ -32,9 +32,9 @@ def test_a_full_disk_ends_the_run_with_one_error_and_what_was_good_stays_good(sm
     assert [path.name for path in small_disk.iterdir()] == ["run.h5"]
     episodes = read_run(out).episodes
     assert episodes.size and np.unique(episodes["episode"]).size == episodes.size
-    with h5py.File(out) as file:
-        assert len(file["checkpoint/agents"]) == 2
-        kept = file["checkpoint"].attrs["rows:episodes"]
+    saved = read_checkpoint(out)
+    assert len(saved.agents) == 2
+    kept = saved.rows["episodes"]
     subprocess.run(["mount", "-o", "remount,size=9m", small_disk], check=True)
     process = begun(out, "resume", str(out), ranks=2)
     process.send_signal(signal.SIGUSR1)

@@ -5,13 +5,13 @@ import json
 import shutil
 import signal
 
-import h5py
 import numpy as np
 import own_circuits
 import pytest
 import torch
 from launch import ROOT, finish, hpcqrl
 from random_circuits import inputs, reference
+from resealed import resealed
 from test_resume import INTERRUPTED, begun, wait_for_rows
 
 import hpcqrl as package
@@ -76,7 +76,7 @@ def test_resumed_without_the_module_it_goes_on_with_the_same_circuit(tmp_path):
     process.send_signal(signal.SIGUSR1)
     assert finish(process).returncode == INTERRUPTED
     before = read_run(out).circuit
-    with h5py.File(out, "r+") as file:
+    with resealed(out) as file:
         file.attrs["config"] = json.dumps(json.loads(file.attrs["config"]) | {"episodes": 6000})
     done = hpcqrl("resume", str(out), ranks=2, PYTHONPATH=str(ROOT))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -173,7 +173,7 @@ def test_a_circuit_that_was_tampered_with_is_refused(tmp_path):
         ("[" * 100_000, "has a circuit that is not right"),
     ):
         shutil.copy(out, changed)
-        with h5py.File(changed, "r+") as file:
+        with resealed(changed) as file:
             sha256 = file["circuit"].attrs["sha256"]
             del file["circuit"]
             file["circuit"] = np.frombuffer(content.encode(), np.uint8)

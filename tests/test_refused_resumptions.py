@@ -2,11 +2,12 @@
 
 import signal
 
-import h5py
 import numpy as np
 from launch import finish, hpcqrl
+from resealed import keep, resealed
 from test_resume import INTERRUPTED, begun, command, interrupted
 
+from hpcqrl.results.checkpoint import read_checkpoint
 from hpcqrl.results.reader import read_run
 
 
@@ -17,29 +18,34 @@ def test_what_cannot_be_resumed_is_said_in_one_line_and_left_alone(tmp_path):
 
     def changed(change) -> bytes:
         out.write_bytes(whole)
-        with h5py.File(out, "r+") as file:
+        with resealed(out) as file:
             change(file)
         return out.read_bytes()
 
-    def shorter_theta(file) -> None:
-        del file["checkpoint/common/theta"]
-        file["checkpoint/common/theta"] = np.zeros(3)
+    def kept(change) -> bytes:
+        """With another checkpoint."""
+        out.write_bytes(whole)
+        saved = read_checkpoint(out)
+        change(saved.common)
+        keep(out, saved)
+        return out.read_bytes()
 
     cases = {
         b"": "cannot be resumed",
         b"no HDF5" * 1000: "cannot be resumed",
         whole[: len(whole) // 2]: "cannot be resumed",
-        changed(lambda file: file.attrs.modify("format", 1)): "is of format 1; this version resumes format 2",
+        changed(lambda file: file.attrs.modify("format", 1)): "is of format 1; this version resumes 2 and 3",
         changed(lambda file: file.attrs.modify("system", "a-system")): "is of system 'a-system'",
         changed(lambda file: file.attrs.modify("config", '{"env": "E"}')): "has a configuration without episodes",
         changed(lambda file: file.attrs.modify("config", "not JSON")): "cannot be resumed",
-        changed(shorter_theta): "the checkpoint has 3 parameters",
-        changed(lambda file: file["checkpoint/common"].pop("moments")): "the checkpoint lacks 'moments'",
-        changed(lambda file: file["episodes"].resize((0,))): "is damaged: its checkpoint came after",
+        kept(lambda common: common.update(theta=np.zeros(3))): "checkpoint does not fit: it has 3 parameters",
+        kept(lambda common: common.pop("moments")): "its checkpoint lacks 'moments'",
+        changed(lambda file: file["episodes"].resize((0,))): "came after",
     }
-    place = whole.find(read_run_theta(whole, tmp_path))
-    assert place > 0
-    cases[whole[: place + 8] + bytes(8) + whole[place + 16 :]] = "cannot be resumed"  # flipped bits: a checksum
+    out.write_bytes(whole)
+    theta = read_checkpoint(out).common["theta"].tobytes()
+    assert whole.count(theta) >= 1
+    cases[whole.replace(theta, bytes(8) + theta[8:])] = "its checkpoint is damaged"  # flipped bits: a checksum
     for content, reason in cases.items():
         out.write_bytes(content)
         done = hpcqrl("resume", str(out))
@@ -47,12 +53,6 @@ def test_what_cannot_be_resumed_is_said_in_one_line_and_left_alone(tmp_path):
         assert out.read_bytes() == content
     done = hpcqrl("resume", str(tmp_path / "none.h5"), ranks=2)
     assert done.returncode == 2 and done.stderr.count("none.h5 cannot be resumed") == 1
-
-
-def read_run_theta(content: bytes, folder) -> bytes:
-    (folder / "copy.h5").write_bytes(content)
-    with h5py.File(folder / "copy.h5") as file:
-        return file["checkpoint/common/theta"][:].tobytes()
 
 
 def test_a_file_that_another_run_is_writing_is_refused(tmp_path):

@@ -1,6 +1,7 @@
 """A results file is whole at every moment."""
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -11,13 +12,15 @@ import h5py
 import numpy as np
 import pytest
 from launch import ROOT
+from resealed import resealed
 
+from hpcqrl.results.checkpoint import read_checkpoint
 from hpcqrl.results.reader import read_run
-from hpcqrl.results.recorder import Recorder, add_rows
-from hpcqrl.results.schema import ATTRIBUTES, EPISODE, EVALUATION, row_dtype
+from hpcqrl.results.recorder import Recorder
+from hpcqrl.results.schema import ATTRIBUTES, EPISODE, EVALUATION, FORMAT, named, row_dtype
 
 DTYPE = row_dtype(EPISODE)
-FACTS = {"format": 1, "system": "a-system", "config": '{"env": "E"}', "seed": 1, "agents": 2, "created": "now"}
+FACTS = {"format": FORMAT, "system": "a-system", "config": '{"env": "E"}', "seed": 1, "agents": 2, "created": "now"}
 FACTS |= {"hpcqrl": "0", "torch": "0", "pennylane": "0", "mpi": "none", "root": "acts", "history": "[]", "job": ""}
 FACTS |= {"checkpoint_every": 60.0, "counts_each_agent": False, "synchronous": False}
 
@@ -46,7 +49,7 @@ def test_a_file_says_what_it_holds(tmp_path):
     assert np.array_equal(run.episodes, rows(0, 5)) and run.parameters["part/weight"].tolist() == [0, 1, 2, 3]
     with h5py.File(path) as file:
         assert np.array_equal(file["episodes"], rows(0, 5)), "sorted in the file too"
-        assert {f"about:{name}" for name in ATTRIBUTES} - {"about:checkpointed", "about:interrupted"} <= set(file.attrs)
+        assert {f"about:{name}" for name in ATTRIBUTES} <= set(file.attrs)
         assert all("[" in file["episodes"].attrs[f"about:{column.name}"] for column in EPISODE)
         assert file["parameters/part/weight"].attrs["about"]
     assert os.listdir(path.parent) == ["run.h5"]
@@ -81,52 +84,94 @@ def test_evaluations_stand_beside_episodes(tmp_path):
         assert all("[" in file["evaluations"].attrs[f"about:{column.name}"] for column in EVALUATION)
 
 
-def test_the_first_rows_after_a_checkpoint_without_any_make_a_new_file(tmp_path):
-    """In place, HDF5 would first have to set room aside, in more than one write."""
+def state(number: int) -> dict[str, np.ndarray]:
+    """What a checkpoint keeps, of any size."""
+    return {"theta": np.arange(float(number)), "updates": np.array(number)}
+
+
+def test_a_checkpoint_takes_the_place_of_the_last_one_in_the_same_file(tmp_path):
     with Recorder(tmp_path / "run.h5", FACTS, EPISODE) as recorder:
-        recorder.checkpoint(1.0, {"theta": np.zeros(3)}, [{}])
+        recorder.append(rows(0, 3))
+        recorder.checkpoint(1.0, state(10), [state(1), state(2)])
         before = recorder.path.stat().st_ino
-        recorder.append(rows(0, 1))
-        assert recorder.path.stat().st_ino != before and len(read_run(recorder.path).episodes) == 1
-        with h5py.File(recorder.path, locking=False) as file:
-            assert file["checkpoint/common/theta"].shape == (3,)
+        for number in (11, 9, 12):
+            recorder.append(rows(number, 1))
+            recorder.checkpoint(float(number), state(number), [state(number + 1)], last=number == 12)
+            found = read_checkpoint(recorder.path)
+            assert found.elapsed == number and np.array_equal(found.common["theta"], np.arange(float(number)))
+            assert len(found.agents) == 1 and found.agents[0]["updates"] == number + 1
+            assert found.finished.max() == max(number, 11)
+            assert 0 <= time.time() - found.attributes["checkpointed"] < 60 and read_run(recorder.path).circuit is None
+            assert ("interrupted" in found.attributes) == (number == 12)
+        assert recorder.path.stat().st_ino == before and found.rows == {"episodes": 6, "evaluations": 0}
+        recorder.append(rows(20, 5000))  # a new file takes over, with the checkpoint
+        assert recorder.path.stat().st_ino != before and read_checkpoint(recorder.path).rows["episodes"] == 6
+        recorder.checkpoint(13.0, state(100_000), [])  # more than there was room for
+        assert read_checkpoint(recorder.path).common["theta"].size == 100_000
+        assert len(read_run(recorder.path).episodes) == 5006
+        recorder.finish({})
+    with h5py.File(recorder.path) as file:
+        assert "checkpoint" not in file and recorder.path.stat().st_size < 10_000 + 5006 * DTYPE.itemsize + 20_000
 
 
-def test_every_write_leaves_a_whole_file(tmp_path):
-    """Replays all that HDF5 writes while rows are added, one write after the other, and opens the file after each."""
+def test_a_run_goes_on_with_the_rows_before_its_checkpoint(tmp_path):
+    path = tmp_path / "run.h5"
+    with Recorder(path, FACTS, EPISODE) as recorder:
+        recorder.append(rows(0, 3))
+        recorder.append(evaluations(0, 2), "evaluations")
+        recorder.checkpoint(7.0, state(10), [state(1)])
+        recorder.append(rows(3, 6000))
+    saved = read_checkpoint(path)
+    with Recorder(path, FACTS, EPISODE, saved=saved) as recorder:
+        assert np.array_equal(read_run(path).episodes, rows(0, 3))
+        again = read_checkpoint(path)
+        assert again.elapsed == 7.0 and np.array_equal(again.common["theta"], np.arange(10.0))
+        assert again.attributes["checkpointed"] == saved.attributes["checkpointed"]
+        recorder.append(rows(3, 1))
+    assert np.array_equal(read_run(path).episodes, rows(0, 4)) and len(read_run(path).evaluations) == 2
+    with pytest.raises(ValueError, match=r"run[.]h5 has episodes of other columns"):
+        Recorder(path, FACTS, EPISODE + named("loss"), saved=read_checkpoint(path))
+    assert np.array_equal(read_run(path).episodes, rows(0, 4))
 
-    class Noting(io.RawIOBase):
-        def __init__(self, path):
-            self.file, self.writes = open(path, "r+b"), []  # noqa: SIM115
 
-        def write(self, data):
-            self.writes.append((self.file.tell(), bytes(data)))
-            return self.file.write(data)
-
-        def __getattribute__(self, name):
-            if name in ("readinto", "seek", "tell", "truncate", "flush"):
-                return getattr(object.__getattribute__(self, "file"), name)
-            return object.__getattribute__(self, name)
-
+def test_every_write_leaves_a_whole_file(tmp_path, monkeypatch):
+    """Replays all that is written while a run goes on, one write after the other, and reads the file after each."""
     recorder = Recorder(tmp_path / "run.h5", FACTS, EPISODE)
     recorder.append(rows(0, 5))
     recorder.append(evaluations(0, 1), "evaluations")
+    recorder.checkpoint(1.0, state(1000), [state(1)])
+    image, writes = bytearray(recorder.path.read_bytes()), []
+    write = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda file, data, at: writes.append((at, bytes(data))) or write(file, data, at))
+    for start in range(5, 4000, 799):
+        recorder.append(rows(start, 799))
+        recorder.append(evaluations(start // 799 + 1, 1), "evaluations")
+        recorder.checkpoint(1.0, state(1000 + start % 7), [state(1)])
+    monkeypatch.undo()
     recorder.close()
-    image = bytearray(recorder.path.read_bytes())
-    noting = Noting(recorder.path)
-    with h5py.File(noting, "r+", rdcc_nbytes=0) as file:
-        for start in range(5, 4000, 235):
-            add_rows(file, rows(start, 235))
-            add_rows(file, evaluations(start // 235 + 1, 1), "evaluations")
-    found, tests = 0, 1
-    for place, data in noting.writes:
+    found, tests, kept, copy = 0, 1, 0, tmp_path / "copy.h5"
+    for place, data in writes:
         image[place : place + len(data)] = data
-        with h5py.File(io.BytesIO(image)) as file:
-            episodes, tested = file["episodes"][:], file["evaluations"][:]
-        assert len(episodes) >= found and np.array_equal(episodes, rows(0, len(episodes)))
-        assert len(tested) >= tests and np.array_equal(tested, evaluations(0, len(tested)))
-        found, tests = len(episodes), len(tested)
-    assert found == 4000 and tests == 18 and len(noting.writes) > 2 * 17
+        copy.write_bytes(image)
+        run, checkpoint = read_run(copy), read_checkpoint(copy)
+        with h5py.File(io.BytesIO(image)) as file:  # as other programs read it
+            episodes = file["episodes"][:]
+        assert len(episodes) >= len(run.episodes) >= found and np.array_equal(episodes, rows(0, len(episodes)))
+        assert np.array_equal(run.episodes, rows(0, len(run.episodes)))
+        assert len(run.evaluations) >= tests and np.array_equal(run.evaluations, evaluations(0, len(run.evaluations)))
+        assert checkpoint.rows["episodes"] >= kept and checkpoint.common["theta"].size == checkpoint.common["updates"]
+        found, tests, kept = len(run.episodes), len(run.evaluations), checkpoint.rows["episodes"]
+    assert found == kept == 4000 and tests == 6 and len(writes) > 5 * 8
+
+
+def test_what_must_be_written_at_once_lies_within_a_page(tmp_path):
+    """There, what one write writes is there as a whole, or not at all."""
+    for length in range(0, 8000, 333):
+        with Recorder(tmp_path / f"{length}.h5", FACTS | {"config": json.dumps({"env": "E" * length})}, EPISODE) as run:
+            run.checkpoint(1.0, state(length), [])
+            places = run._file._tables.values()
+            assert all(record % 4096 + 32 <= 4096 for record in (run._file._record, *(each.record for each in places)))
+            assert all(each.length % 8 == 0 for each in places)
 
 
 def test_a_killed_writer_leaves_its_rows(tmp_path):
@@ -209,7 +254,7 @@ def test_a_file_with_parts_of_another_kind_is_named(tmp_path, damage):
     path = tmp_path / "run.h5"
     with Recorder(path, FACTS, EPISODE) as recorder:
         recorder.append(rows(0, 3))
-    with h5py.File(path, "r+") as file:
+    with resealed(path) as file:
         if damage in ("format", "config", "seed"):
             file.attrs[damage] = "{abc"
         else:

@@ -10,11 +10,11 @@ import time
 from contextlib import suppress
 
 import built
-import h5py
 import numpy as np
 import pytest
 from launch import BIN, ROOT, finish, hpcqrl, start, worker_pids
 
+from hpcqrl.results.checkpoint import read_checkpoint
 from hpcqrl.results.reader import read_run
 from hpcqrl.systems import qa3c
 
@@ -157,9 +157,9 @@ def test_a_run_told_to_end_has_a_checkpoint_within_10_s(tmp_path, kind):
     done = finish(process)
     assert done.returncode == INTERRUPTED, done.stderr
     assert "hpcqrl resume" in done.stdout
-    with h5py.File(out) as file:
-        assert len(file["checkpoint/agents"]) == 8 and 0.0 < file.attrs["checkpointed"] - begin < 10.0
-        assert len(file["episodes"]) == file["checkpoint"].attrs["rows:episodes"] > 0
+    saved = read_checkpoint(out)
+    assert len(saved.agents) == 8 and 0.0 < saved.attributes["checkpointed"] - begin < 10.0
+    assert len(read_run(out).episodes) == saved.rows["episodes"] > 0
 
 
 def test_hdqnn_can_be_told_to_end_while_its_actions_are_random(tmp_path):
@@ -169,9 +169,9 @@ def test_hdqnn_can_be_told_to_end_while_its_actions_are_random(tmp_path):
     begin = time.time()
     process.send_signal(signal.SIGUSR1)
     assert finish(process).returncode == INTERRUPTED
-    with h5py.File(out) as file:
-        assert file.attrs["checkpointed"] - begin < 10.0
-        assert 0 < file["checkpoint/common/steps"][()] < 999_999 and file["checkpoint/common/updates"][()] == 0
+    saved = read_checkpoint(out)
+    assert saved.attributes["checkpointed"] - begin < 10.0
+    assert 0 < saved.common["steps"] < 999_999 and saved.common["updates"] == 0
 
 
 def test_counters_moments_and_replay_are_those_of_the_checkpoint(tmp_path):
@@ -187,27 +187,26 @@ def test_counters_moments_and_replay_are_those_of_the_checkpoint(tmp_path):
         time.sleep(0.01)
     process.send_signal(signal.SIGUSR1)
     assert finish(process).returncode == INTERRUPTED
-    with h5py.File(kept) as before, h5py.File(out) as after:
-        old, new = before["checkpoint"], after["checkpoint"]
-        assert new["common/version"][()] == old["common/version"][()] + 1
-        steps_before, steps_after = (group["common/counter.steps"][()] for group in (old, new))
-        steps = steps_after - steps_before
-        assert 1 <= steps <= 5 and new["agents/0/steps"][()] == old["agents/0/steps"][()] + steps
-        stored = int(old["agents/0/replay.stored"][()])
-        assert new["agents/0/replay.stored"][()] == stored + 1
-        capacity = len(old["agents/0/replay.reward"])
-        kept_places = [place for place in range(capacity) if capacity < 1000 or place != stored % 1000]
-        for name in ("observation", "reward", "terminated", "taken"):
-            first, second = (group[f"agents/0/replay.{name}"][:][kept_places] for group in (old, new))
-            assert np.array_equal(first, second), name
-        assert np.array_equal(old["agents/0/unfinished"], new["agents/0/unfinished"])
-        renewed = steps_before // 2000 < steps_after // 2000  # the update was the one that copies theta to the target
-        assert np.array_equal(new["common/target"], (new["common/theta"] if renewed else old["common/target"])[:])
-        decay, rate = 0.99, 1e-3  # of RMSprop: both moves are the same gradient's
-        squares = (new["common/moments"][0] - decay * old["common/moments"][0]) / (1.0 - decay)
-        moved = rate * np.sqrt(squares.clip(0.0)) / (np.sqrt(new["common/moments"][0]) + 1e-8)
-        assert old["common/moments"][0].max() > 0.0 and squares.min() > -1e-12
-        assert np.allclose(np.abs(new["common/theta"][:] - old["common/theta"][:]), moved, rtol=1e-5, atol=1e-8)
+    old, new = read_checkpoint(kept), read_checkpoint(out)
+    assert new.common["version"] == old.common["version"] + 1
+    steps_before, steps_after = (int(saved.common["counter.steps"]) for saved in (old, new))
+    steps = steps_after - steps_before
+    assert 1 <= steps <= 5 and new.agents[0]["steps"] == old.agents[0]["steps"] + steps
+    stored = int(old.agents[0]["replay.stored"])
+    assert new.agents[0]["replay.stored"] == stored + 1
+    capacity = len(old.agents[0]["replay.reward"])
+    kept_places = [place for place in range(capacity) if capacity < 1000 or place != stored % 1000]
+    for name in ("observation", "reward", "terminated", "taken"):
+        first, second = (saved.agents[0][f"replay.{name}"][kept_places] for saved in (old, new))
+        assert np.array_equal(first, second), name
+    assert np.array_equal(old.agents[0]["unfinished"], new.agents[0]["unfinished"])
+    renewed = steps_before // 2000 < steps_after // 2000  # the update was the one that copies theta to the target
+    assert np.array_equal(new.common["target"], new.common["theta"] if renewed else old.common["target"])
+    decay, rate = 0.99, 1e-3  # of RMSprop: both moves are the same gradient's
+    squares = (new.common["moments"][0] - decay * old.common["moments"][0]) / (1.0 - decay)
+    moved = rate * np.sqrt(squares.clip(0.0)) / (np.sqrt(new.common["moments"][0]) + 1e-8)
+    assert old.common["moments"][0].max() > 0.0 and squares.min() > -1e-12
+    assert np.allclose(np.abs(new.common["theta"] - old.common["theta"]), moved, rtol=1e-5, atol=1e-8)
 
 
 def interrupted(out) -> None:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from launch import hpcqrl, run
 from PIL import Image
 from random_circuits import circuits, inputs, reference
+from resealed import resealed
 from test_hdqnn_td3 import PATH, REACH, SMALL
 
 from hpcqrl.evaluation import bootstrap_interval
@@ -199,12 +200,12 @@ def test_files_that_hold_no_policy(files, tmp_path):
     with h5py.File(foreign, "w") as file:
         file["data"] = 1
     unfinished.write_bytes((files / "qa3c.h5").read_bytes())
-    with h5py.File(unfinished, "r+") as file:
+    with resealed(unfinished) as file:
         file.attrs["complete"] = False
         del file["parameters"]
     damaged = tmp_path / "damaged.h5"
     damaged.write_bytes((files / "qa3c.h5").read_bytes())
-    with h5py.File(damaged, "r+") as file:
+    with resealed(damaged) as file:
         del file["parameters/actor.first.bias"]
     for path, reason in (
         (tmp_path / "none.h5", "cannot be read"), (text, "cannot be read"), (foreign, "not one of hpcqrl's"),

@@ -41,14 +41,14 @@ def read(path: Path) -> tuple[Run, float]:
 
     The writer may be in the middle of a change, or replace the file: then the next attempt finds it whole.
     """
-    for attempt in range(5):
+    end = time.monotonic() + 0.5
+    while True:
         try:
             return read_run(path), path.stat().st_mtime
         except (ValueError, OSError):
-            if attempt == 4 or not path.exists():
-                break
+            if time.monotonic() > end or not path.exists():
+                raise
             time.sleep(0.1)
-    return read_run(path), path.stat().st_mtime
 
 
 def verdict(run: Run, silent: float) -> Text:

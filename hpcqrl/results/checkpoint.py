@@ -1,9 +1,11 @@
 """A checkpoint within a results file: named arrays and nothing else, so that reading one cannot run code.
 
-/checkpoint holds what is common to all agents, /checkpoint/agents/NUMBER what is an agent's own.
+It lies in /checkpoint as `packed.py` says. Up to format 2, /checkpoint/common held what is common to all agents,
+/checkpoint/agents/NUMBER what is an agent's own.
 """
 
-import json
+import math
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,79 +14,115 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcqrl.results.plain import open_plain
-from hpcqrl.results.reader import read_circuit
-from hpcqrl.results.schema import FORMAT
+from hpcqrl.results import checksums, facts
+from hpcqrl.results.circuit import read_circuit
+from hpcqrl.results.packed import State, pack, unpack
+from hpcqrl.results.plain import ERRORS, in_a_line, open_plain
+from hpcqrl.results.schema import COLUMNS, RESUMED
+from hpcqrl.results.tables import table
 
-State = dict[str, NDArray]
+_RESUMED = " and ".join(map(str, RESUMED))
 
 
 class Checkpoint(NamedTuple):
     """What a results file offers to go on from.
 
-    attributes: the file's; circuit: its text, if it has one; rows: of each table, those before the checkpoint; elapsed:
-    seconds of running before it; agents: the state of each; without a checkpoint there are no rows, time and states.
+    attributes: the file's; circuit: its text, if it has one; rows: of each table, how many came before the checkpoint,
+    finished: the numbers of its episodes, steps: all of theirs; elapsed: seconds of running before it;
+    agents: the state of each. Without a checkpoint there are no rows, time and states.
     """
 
     attributes: dict[str, Any]
     config: dict[str, Any]
     circuit: str | None
-    rows: dict[str, np.ndarray]
+    rows: dict[str, int]
+    finished: NDArray[np.int64]
+    steps: int
     elapsed: float
     common: State
     agents: list[State]
 
 
-def write_checkpoint(
-    file: h5py.File,
-    rows: Mapping[str, int],
+def packed_checkpoint(
+    written: Mapping[str, tuple[int, int]],
     elapsed: float,
-    common: Mapping[str, NDArray],
-    agents: Sequence[Mapping[str, NDArray]],
-) -> None:
-    """Add /checkpoint to a file that has none; rows: how many each of its tables has."""
-    group = file.create_group("checkpoint")
-    group.attrs["about"] = "state to resume from: of all, and in agents/NUMBER of each agent; see hpcqrl resume"
-    group.attrs["elapsed"] = elapsed
-    for name, number in rows.items():
-        group.attrs[f"rows:{name}"] = number
-    _write_state(group.create_group("common"), common)
-    for number, state in enumerate(agents):
-        _write_state(group.create_group(f"agents/{number}"), state)
+    common: Mapping[str, Any],
+    agents: Sequence[Mapping[str, Any]],
+) -> list[Any]:
+    """The bytes of a checkpoint, in parts. written: of each table the rows that it comes after, and their checksum."""
+    return pack({"elapsed": elapsed, "rows": dict(written)}, common, agents)
 
 
-def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Read what a run needs to go on. Raises ValueError, naming the file, if it is no run to be resumed."""
+def read_checkpoint(path: str | Path, purpose: str = "resumed") -> Checkpoint:
+    """Read what a run needs to go on. Raises ValueError, naming the file, if it cannot be what it is read for."""
     try:
         with open_plain(path) as file:
-            attributes = {name: value for name, value in file.attrs.items() if not name.startswith("about:")}
-            if "system" not in attributes or "episodes" not in file:
-                raise ValueError(f"{path} is an HDF5 file, but not one of hpcqrl's results")
-            if attributes["format"] != FORMAT:
-                raise ValueError(f"{path} is of format {attributes['format']}; this version resumes format {FORMAT}")
-            config, circuit = json.loads(attributes["config"]), read_circuit(file)
-            group = file.get("checkpoint")
-            if attributes["complete"] or group is None:
-                return Checkpoint(attributes, config, circuit, {}, 0.0, {}, [])
-            rows = {}
-            for attribute, number in group.attrs.items():
-                name = attribute.removeprefix("rows:")
-                if name != attribute and number > file[name].shape[0]:
-                    raise ValueError(f"{path} is damaged: its checkpoint came after {number} {name}, but it has fewer")
-                if name != attribute:
-                    rows[name] = file[name][:number]
-            states = [_read_state(group["agents"][str(number)]) for number in range(len(group["agents"]))]
-            common = _read_state(group["common"])
-            return Checkpoint(attributes, config, circuit, rows, float(group.attrs["elapsed"]), common, states)
-    except (OSError, KeyError, RuntimeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} cannot be resumed: {error}") from error
+            attributes, config = facts.read(file)
+            circuit = read_circuit(file)
+            if attributes["complete"] or "checkpointed" not in attributes:
+                return Checkpoint(attributes, config, circuit, {}, np.empty(0, np.int64), 0, 0.0, {}, [])
+            if not {"hpcqrl", "checkpoint_every"} <= set(attributes):
+                raise ValueError("it does not say who wrote it, or how often it shall have checkpoints")
+            if attributes["format"] not in RESUMED:
+                raise ValueError(f"it is of format {attributes['format']}; this version resumes {_RESUMED}")
+            if "checkpoint" not in file:
+                raise ValueError("its checkpoint is gone")
+            read = _read_packed if "checksums" in file else _read_groups
+            rows, elapsed, common, agents = read(file)
+            if not (math.isfinite(elapsed) and elapsed >= 0.0):
+                raise ValueError(f"its checkpoint came after {elapsed} seconds")
+            finished, steps = np.empty(0, np.int64), 0
+            for name, (number, checksum) in rows.items():
+                found = _check_rows(file, name, number, checksum)
+                if name == "episodes":
+                    finished, steps = found
+            counts = {name: number for name, (number, _) in rows.items()}
+            return Checkpoint(attributes, config, circuit, counts, finished, steps, elapsed, common, agents)
+    except ERRORS as error:
+        raise ValueError(f"{path} cannot be {purpose}: {in_a_line(error)}") from error
 
 
-def _write_state(group: h5py.Group, state: Mapping[str, NDArray]) -> None:
-    for name, value in state.items():
-        checksum = {"fletcher32": True, "chunks": value.shape} if value.size and value.ndim else {}
-        group.create_dataset(name, data=value, **checksum)
+Rows = dict[str, tuple[int, int | None]]  # of each table their number and, if it is known, their checksum
+Read = tuple[Rows, float, State, list[State]]
+
+
+def _read_packed(file: h5py.File) -> Read:
+    record = checksums.checkpoint_record(file)
+    assert record is not None
+    data, place = np.empty(min(int(record["bytes"]), file["checkpoint"].nbytes), np.uint8), 0
+    for part in checksums.checkpoint_bytes(file, record):
+        data[place : place + part.size] = part
+        place += part.size
+    said, common, agents = unpack(data)
+    rows: Rows = {str(name): (int(number), checksum) for name, (number, checksum) in said["rows"].items()}
+    return rows, float(said["elapsed"]), common, agents
+
+
+def _read_groups(file: h5py.File) -> Read:
+    group = file["checkpoint"]
+    numbers = {name.removeprefix("rows:"): value for name, value in group.attrs.items() if name.startswith("rows:")}
+    rows: Rows = {name: (facts.whole(f"rows:{name}", value, 0), None) for name, value in numbers.items()}
+    agents = [_read_state(group["agents"][str(number)]) for number in range(len(group["agents"]))]
+    return rows, float(group.attrs["elapsed"]), _read_state(group["common"]), agents
 
 
 def _read_state(group: h5py.Group) -> State:
     return {name: np.asarray(dataset[()]) for name, dataset in group.items()}
+
+
+def _check_rows(file: h5py.File, name: str, number: int, checksum: int | None) -> tuple[NDArray[np.int64], int]:
+    """ValueError unless a table has them as they were; of episodes, their numbers, and the steps of all."""
+    if name not in COLUMNS:
+        raise ValueError(f"its checkpoint came after rows of {name!r}")
+    dataset = table(file, name)
+    if not 0 <= number <= len(dataset):
+        raise ValueError(f"it is damaged: its checkpoint came after {number} {name}, but it has fewer")
+    found, steps, numbers = 0, 0, []
+    for rows in checksums.pieces(dataset, number):
+        found = zlib.crc32(checksums.as_bytes(rows), found)
+        if name == "episodes":
+            numbers.append(rows["episode"].copy())
+            steps += int(rows["length"].sum())
+    if checksum not in (None, found):
+        raise ValueError(f"its {name} are damaged")
+    return np.concatenate([np.empty(0, np.int64), *numbers]), steps

@@ -1,7 +1,5 @@
 """The reader of results files: what the tools use, also while a run goes on."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +7,13 @@ from typing import Any
 import h5py
 import numpy as np
 
-from hpcqrl.results.plain import open_plain
-from hpcqrl.results.schema import COUNTED_EACH_AGENT, EPISODE, EVALUATION, FORMAT, SYNCHRONOUS, row_dtype
+from hpcqrl.results import checksums, facts
+from hpcqrl.results.circuit import read_circuit
+from hpcqrl.results.plain import ERRORS, PlainFile, in_a_line, open_plain
+from hpcqrl.results.schema import COUNTED_EACH_AGENT, SYNCHRONOUS
+from hpcqrl.results.tables import read_rows
+
+_good: dict[Path, np.ndarray] = {}  # the checkpoint last found good in a file
 
 
 @dataclass(frozen=True)
@@ -34,53 +37,59 @@ class Run:
     synchronous: bool  # whether agents wait for each other
 
 
-def read_run(path: str | Path) -> Run:
-    """Read a results file. Raises ValueError, naming the file, for one that is missing, foreign or damaged."""
+def read_run(path: str | Path, own: bool = False) -> Run:
+    """Read a results file. Raises ValueError, naming the file, for one that is missing, foreign or damaged.
+
+    own: whether this process has just written it.
+    """
     path = Path(path)
     try:
-        with open_plain(path) as file:
-            attributes = {name: value for name, value in file.attrs.items() if not name.startswith("about:")}
-            if "system" not in attributes or "episodes" not in file:
-                raise ValueError("it is an HDF5 file, but not one of hpcqrl's results")
-            if attributes["format"] > FORMAT:
-                raise ValueError(f"it is of format {attributes['format']}; this version reads up to {FORMAT}")
-            episodes = file["episodes"][:]
-            lacking = [column.name for column in EPISODE if column.name not in (episodes.dtype.names or ())]
-            if lacking:
-                raise ValueError(f"its episodes lack {', '.join(lacking)}")
-            evaluations = file["evaluations"][:] if "evaluations" in file else np.empty(0, row_dtype(EVALUATION))
-            parameters: dict[str, np.ndarray] = {}
-            if "parameters" in file:
-                file["parameters"].visititems(
-                    lambda name, item: parameters.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
-                )
-            system = str(attributes["system"])
-            return Run(
-                path=path,
-                system=system,
-                config=json.loads(attributes["config"]),
-                seed=int(attributes["seed"]),
-                agents=int(attributes["agents"]),
-                complete=bool(attributes["complete"]),
-                attributes=attributes,
-                episodes=episodes[np.argsort(episodes["episode"], kind="stable")],
-                evaluations=evaluations[np.argsort(evaluations, order=["steps", "agent"], kind="stable")],
-                parameters=parameters,
-                circuit=read_circuit(file),
-                counts_each_agent=bool(attributes.get("counts_each_agent", system in COUNTED_EACH_AGENT)),
-                synchronous=bool(attributes.get("synchronous", system in SYNCHRONOUS)),
-            )
-    except (OSError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read as a results file: {error}") from error
+        with open_plain(path, own) as file:
+            return _read(path, file)
+    except ERRORS as error:
+        raise ValueError(f"{path} cannot be read as a results file: {in_a_line(error)}") from error
 
 
-def read_circuit(file: h5py.File) -> str | None:
-    """The text of the circuit that an open file holds, or None. Raises ValueError if it is not as it was written."""
-    if "circuit" not in file:
-        return None
-    if not isinstance(file["circuit"], h5py.Dataset) or file["circuit"].dtype != np.uint8:
-        raise ValueError("its circuit is not as it was written")
-    data = file["circuit"][()].tobytes()
-    if hashlib.sha256(data).hexdigest() != file["circuit"].attrs.get("sha256"):
-        raise ValueError("its circuit is not as it was written")
-    return data.decode()
+def _read(path: Path, file: PlainFile) -> Run:
+    attributes, config = facts.read(file)
+    system = str(attributes["system"])
+    _check_checkpoint(file, path)
+    return Run(
+        path=path,
+        system=system,
+        config=config,
+        seed=int(attributes["seed"]),
+        agents=int(attributes["agents"]),
+        complete=bool(attributes["complete"]),
+        attributes=attributes,
+        episodes=read_rows(file, "episodes"),
+        evaluations=read_rows(file, "evaluations"),
+        parameters=_parameters(file),
+        circuit=read_circuit(file),
+        counts_each_agent=bool(attributes.get("counts_each_agent", system in COUNTED_EACH_AGENT)),
+        synchronous=bool(attributes.get("synchronous", system in SYNCHRONOUS)),
+    )
+
+
+def _check_checkpoint(file: h5py.File, path: Path) -> None:
+    """ValueError if it is damaged; one that was good is not read again by a process that follows a run."""
+    record = checksums.checkpoint_record(file)
+    if record is not None and _good.get(path) != record:
+        for _ in checksums.checkpoint_bytes(file, record):
+            pass
+        _good[path] = record
+
+
+def _parameters(file: h5py.File) -> dict[str, np.ndarray]:
+    parameters: dict[str, np.ndarray] = {}
+    if "parameters" in file:
+        if not isinstance(file["parameters"], h5py.Group):
+            raise ValueError("its parameters are no group")
+        file["parameters"].visititems(
+            lambda name, item: parameters.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
+        )
+    wrong = [name for name, value in parameters.items() if np.asarray(value).dtype.kind not in "biufc"]
+    if wrong:
+        raise ValueError(f"its parameters {', '.join(wrong)} are no numbers")
+    checksums.check_parameters(file, parameters)
+    return parameters

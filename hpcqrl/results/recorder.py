@@ -1,44 +1,41 @@
 """The writer of a results file: whatever moment the process is killed at, the file on disk opens and is whole.
 
-A file is made under another name and renamed, so it appears complete. Rows are then added where nothing else has to
-change: a table (`/episodes`, and `/evaluations` once there are any) is one chunk with room for more rows than it has,
-so that adding writes the rows, and after them a single number in the dataset's header, its length. When the room is
-used up, a new file with twice as much takes over.
+A file is made under another name and renamed, so it appears complete. Rows and checkpoints are then written where it
+has room for them (`in_place.py`). When the room is used up, a new file with twice as much takes over; rows go from file
+to file in pieces, so that memory does not grow with them, and a checkpoint takes the same time however many there are.
 """
 
 import fcntl
 import glob
-import hashlib
 import os
 import stat
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
-from hpcqrl.results.checkpoint import write_checkpoint
-from hpcqrl.results.schema import ATTRIBUTES, EVALUATION, Column, row_dtype
+from hpcqrl.results import checksums, facts
+from hpcqrl.results.checkpoint import Checkpoint, packed_checkpoint
+from hpcqrl.results.in_place import InPlace
+from hpcqrl.results.plain import ERRORS, open_plain
+from hpcqrl.results.schema import EVALUATION, Column, row_dtype
+from hpcqrl.results.tables import ordering
 
 _FIRST_ROOM = 4096  # rows
-_ABOUT = {
-    "episodes": "one row for each finished episode of every agent",
-    "evaluations": "one row for each agent's part in a test of the policy",
-}
-_ORDER = {"episodes": ["episode"], "evaluations": ["steps", "agent"]}
+_MOST_ROOM = 2**32 - 2**20  # bytes of a table: HDF5's limit for a chunk, and a little
 
 
 class Recorder:
     """Writes one run's file. attributes: the root attributes but `complete`; units and meanings come from the schema.
 
-    circuit: its text, to be kept as it is. resume: carry on with the file that is there, and with its checkpoint, but
-    only with these `rows` of its tables.
-    Raises FileExistsError if the file exists, unless overwrite or resume; OSError if it cannot be written, or another
-    run is writing it.
+    circuit: its text, to be kept as it is. saved: carry on with the file that is there, from this checkpoint of it; the
+    rows that came after it are dropped.
+    Raises FileExistsError if the file exists, unless overwrite or saved; OSError if it cannot be written, or another
+    run is writing it; ValueError if it has rows of other columns.
     """
 
     def __init__(
@@ -47,22 +44,18 @@ class Recorder:
         attributes: Mapping[str, Any],
         columns: tuple[Column, ...],
         overwrite: bool = False,
-        resume: bool = False,
-        rows: Mapping[str, np.ndarray] | None = None,
+        saved: Checkpoint | None = None,
         circuit: str | None = None,
     ) -> None:
         self.path, self._circuit = Path(path).resolve(), circuit  # also after a chdir; a link stays a link
         self._attributes = dict(attributes)
         self._columns = {"episodes": columns, "evaluations": EVALUATION}
-        self._file: h5py.File | None = None
+        self._file: InPlace | None = None
         self._lock_path = self.path.with_name(f".{self.path.name}.lock")
         self._finished = False
-        self._checkpointed = resume and "checkpointed" in self._attributes
-        if self.path.exists() and not (overwrite or resume):
+        self._checkpointed = saved is not None and "checkpointed" in saved.attributes
+        if self.path.exists() and not (overwrite or saved):
             raise FileExistsError(f"{self.path} exists; choose another --out, or pass --overwrite{self._may_go_on()}")
-        tables = {"episodes": np.empty(0, row_dtype(columns))} | dict(rows or {})
-        self._rows = {name: table.size for name, table in tables.items()}  # of each table that the file has
-        self._room = {name: 2 * table.size for name, table in tables.items()}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(self._lock_path)
@@ -72,48 +65,52 @@ class Recorder:
         try:
             for left in self.path.parent.glob(f".{glob.escape(self.path.name)}.*.partial"):
                 left.unlink()  # of a run that was killed while it wrote; none goes on: the lock is ours
-            if resume:
-                self._check_unchanged()
+            if saved is not None:
+                self._check_unchanged(saved)
             if self.path.exists() and not self._checkpointed:
                 self._set_aside()
-            self._write(tables)
+            if saved is not None and self._checkpointed:
+                self._go_on(saved)
+            else:
+                with self._new_file(dict.fromkeys(self._columns, _FIRST_ROOM)):
+                    pass
         except BaseException:
+            self.close()
             self._put_back()
             self._unlock()
             raise
-        if any(self._room.values()):
-            self._file = _open_in_place(self.path)
 
     def _may_go_on(self) -> str:
         try:
-            with h5py.File(self.path, "r", locking=False) as file:
-                return f"; `hpcqrl resume {self.path}` goes on with it" if "checkpointed" in file.attrs else ""
-        except OSError:
+            with open_plain(self.path) as file:
+                there = "checkpointed" in facts.read(file)[0]
+        except ERRORS:
             return ""  # no results file
+        return f"; `hpcqrl resume {self.path}` goes on with it" if there else ""
 
-    def _check_unchanged(self) -> None:
+    def _check_unchanged(self, saved: Checkpoint) -> None:
         """OSError if another run has written the file since its checkpoint was read: the lock came after that."""
-        with h5py.File(self.path, "r", locking=False) as file:
-            same = file.attrs.get("checkpointed") == self._attributes.get("checkpointed")
-            if file.attrs["complete"] or not same:
-                raise OSError(f"another run has gone on with {self.path} meanwhile")
+        with open_plain(self.path, proven=True) as file:
+            now, _ = facts.read(file)
+        if now["complete"] or now.get("checkpointed") != saved.attributes.get("checkpointed"):
+            raise OSError(f"another run has gone on with {self.path} meanwhile")
 
     def append(self, new: np.ndarray, table: str = "episodes") -> None:
         """Add rows to a table; when this returns, they outlast this process, though perhaps not yet a power cut."""
         if not new.size:
             return
-        end = self._rows.get(table, 0) + new.size
-        if end > self._room.get(table, 0):
-            tables = self._tables()
-            tables[table] = np.concatenate([tables.get(table, new[:0]), new])
-            self._room[table] = max(_FIRST_ROOM, 2 * end)
-            self.close()
-            self._write(tables)
-            self._file = _open_in_place(self.path)
-        else:
-            assert self._file is not None
-            add_rows(self._file, new, table)
-        self._rows[table] = end
+        old = self._file
+        assert old is not None
+        end = old.written[table][0] + new.size
+        if end > old.room(table):
+            with self._new_file(self._rooms() | {table: 2 * end}, old.capacity) as file:
+                _copy_rows(old, file)
+                if self._checkpointed:
+                    file.keep(old.kept(), float(old.record["time"]), False)
+        assert self._file is not None
+        with _named(self.path):
+            self._file.append(table, new)
+        self._has_something_to_show()
 
     def checkpoint(
         self, elapsed: float, common: Mapping[str, Any], agents: Sequence[Mapping[str, Any]], last: bool = False
@@ -122,27 +119,32 @@ class Recorder:
 
         last: the run was told to end, and does so.
         """
-        tables = self._tables()
-        self.close()
-        self._attributes["checkpointed"] = time.time()
-        if last:
-            self._attributes["interrupted"] = True
-        # HDF5 sets no room aside for a table without rows: its first rows make a new file.
-        self._room = {name: max(_FIRST_ROOM, 2 * rows.size) if rows.size else 0 for name, rows in tables.items()}
-        self._write(tables, checkpoint=(elapsed, common, agents))
+        old = self._file
+        assert old is not None
+        parts = packed_checkpoint(old.written, elapsed, common, agents)
+        if (size := sum(map(len, parts))) > old.capacity:
+            with self._new_file(self._rooms(), _roomy(size)) as file:
+                _copy_rows(old, file)
+                file.keep(parts, time.time(), last)
+        else:
+            with _named(self.path):
+                old.keep(parts, time.time(), last)
         self._checkpointed = True
-        self._file = _open_in_place(self.path)
+        self._has_something_to_show()
 
     def finish(self, parameters: Mapping[str, np.ndarray]) -> None:
         """Write the complete file: all rows in their order, and the final parameters; no checkpoint any more."""
-        tables = {
-            name: rows[np.argsort(rows, order=_ORDER[name], kind="stable")] for name, rows in self._tables().items()
-        }
-        self.close()
-        self._room = {name: rows.size for name, rows in tables.items()}
-        self._attributes.pop("checkpointed", None)
-        self._write(tables, complete=True, parameters=parameters)
+        old = self._file
+        assert old is not None
+        rooms = {name: max(rows, 1) for name, (rows, _) in old.written.items() if rows or name == "episodes"}
+        with self._new_file(rooms, complete=True, parameters=parameters) as file:
+            for name in rooms:
+                rows = old.rows(name)
+                order = ordering(rows, name)
+                for start in range(0, rows.size, checksums.PIECE):
+                    file.append(name, rows[order[start : start + checksums.PIECE]])
         self._finished = True
+        self._has_something_to_show()
 
     def close(self) -> None:
         """Close the file."""
@@ -155,11 +157,11 @@ class Recorder:
 
     def __exit__(self, error: object, *_: object) -> None:
         """Keep what there is; a run that failed before its first episode leaves no file."""
-        if not self._finished:
-            self.close()
-            if error is not None and not any(self._rows.values()) and not self._checkpointed:
-                self.path.unlink(missing_ok=True)
-                self._put_back()
+        empty = self._file is not None and not any(rows for rows, _ in self._file.written.values())
+        self.close()
+        if not self._finished and error is not None and empty and not self._checkpointed:
+            self.path.unlink(missing_ok=True)
+            self._put_back()
         self._unlock()
 
     def _set_aside(self) -> None:
@@ -169,6 +171,12 @@ class Recorder:
         with suppress(OSError):
             os.link(self.path, aside)
             self._replaced = aside
+
+    def _has_something_to_show(self) -> None:
+        """What this run replaces is not needed any more."""
+        if self._replaced is not None:
+            self._replaced.unlink(missing_ok=True)
+            self._replaced = None
 
     def _put_back(self) -> None:
         """Have again the file that this run was to replace, if it has nothing to show."""
@@ -180,62 +188,59 @@ class Recorder:
         self._lock_path.unlink(missing_ok=True)
         os.close(self._lock)
 
-    def _tables(self) -> dict[str, np.ndarray]:
-        """The rows on disk."""
-        if self._file is None:
-            return {name: np.empty(0, row_dtype(self._columns[name])) for name in self._rows}
-        return {name: self._file[name][:] for name in self._rows}
+    def _go_on(self, saved: Checkpoint) -> None:
+        """Have the same file again, in today's format, with these rows of it alone."""
+        size = sum(map(len, packed_checkpoint({}, saved.elapsed, saved.common, saved.agents)))
+        rooms = {name: max(_FIRST_ROOM, 2 * saved.rows.get(name, 0)) for name in self._columns}
+        with open_plain(self.path, proven=True) as old, self._new_file(rooms, _roomy(size)) as file:
+            for name, number in saved.rows.items():
+                if old[name].dtype != row_dtype(self._columns[name]):
+                    raise ValueError(f"{self.path} has {name} of other columns: {', '.join(old[name].dtype.names)}")
+                for rows in checksums.pieces(old[name], number):
+                    file.append(name, rows)
+            parts = packed_checkpoint(file.written, saved.elapsed, saved.common, saved.agents)
+            file.keep(parts, float(saved.attributes["checkpointed"]), False)
 
-    def _write(
+    def _rooms(self) -> dict[str, int]:
+        assert self._file is not None
+        return {name: self._file.room(name) for name in self._file.written}
+
+    @contextmanager
+    def _new_file(
         self,
-        tables: Mapping[str, np.ndarray],
+        rooms: Mapping[str, int],
+        capacity: int = 0,
         complete: bool = False,
         parameters: Mapping[str, np.ndarray] | None = None,
-        checkpoint: tuple[float, Mapping[str, Any], Sequence[Mapping[str, Any]]] | None = None,
-    ) -> None:
-        """Write the whole file beside its place, force it to disk, and move it there.
+    ) -> Iterator[InPlace]:
+        """A file beside this one's place, to be filled; it is then forced to disk, and moved there.
 
-        It is made in memory: where a disk is full, HDF5 would leave the process in no state to go on.
+        rooms: of each table that it has, the rows that it has room for; capacity: bytes of a checkpoint.
         """
-        with h5py.File(self.path.name, "w", driver="core", backing_store=False) as file:
-            for name, value in (self._attributes | {"complete": complete}).items():
-                file.attrs[name] = value
-                file.attrs[f"about:{name}"] = ATTRIBUTES[name]
-            if self._circuit is not None:
-                write_circuit(file, self._circuit)
-            for name, rows in tables.items():
-                _write_rows(file, name, rows, self._room[name], self._columns[name])
-            for name, value in (parameters or {}).items():
-                dataset = file.create_dataset(f"parameters/{name}", data=value)
-                dataset.attrs["about"] = "final parameters theta; circuit angles in radians, others dimensionless"
-            if checkpoint is not None:
-                write_checkpoint(file, {name: rows.size for name, rows in tables.items()}, *checkpoint)
-            elif self._checkpointed and not complete:
-                with h5py.File(self.path, "r", locking=False) as old:
-                    old.copy("checkpoint", file)
-            file.flush()
-            image = file.id.get_file_image()
-        partial = None
-        try:
-            # A name that nobody can have put a link at.
-            descriptor, name = tempfile.mkstemp(".partial", f".{self.path.name}.", self.path.parent)
-            partial = Path(name)
-            with open(descriptor, "wb") as written:
-                written.write(image)
-                written.flush()
+        tables = {
+            name: (self._columns[name], min(room, _MOST_ROOM // row_dtype(self._columns[name]).itemsize))
+            for name, room in rooms.items()
+        }
+        attributes = self._attributes | {"complete": complete}
+        partial, file = None, None
+        with _named(self.path):
+            try:
+                # A name that nobody can have put a link at.
+                descriptor, name = tempfile.mkstemp(".partial", f".{self.path.name}.", self.path.parent)
+                partial = Path(name)
+                file = InPlace(descriptor, attributes, tables, capacity, self._circuit, parameters)
+                yield file
                 os.fchmod(descriptor, self._mode())
-                os.fsync(descriptor)
-            os.replace(partial, self.path)
-            _force_to_disk(self.path.parent)
-            shows = complete or checkpoint is not None or any(rows.size for rows in tables.values())
-            if shows and self._replaced is not None:
-                self._replaced.unlink(missing_ok=True)
-                self._replaced = None
-        except OSError as error:
-            raise OSError(f"cannot write {self.path}: {error.strerror or error}") from error
-        finally:
-            if partial is not None:
-                partial.unlink(missing_ok=True)
+                file.force_to_disk()
+                os.replace(partial, self.path)
+                _force_to_disk(self.path.parent)
+            except BaseException:
+                if partial is not None:
+                    os.close(descriptor)
+                    partial.unlink(missing_ok=True)
+                raise
+            self.close()
+            self._file = file
 
     def _mode(self) -> int:
         """That of the file that is there, else what the user's mask leaves."""
@@ -246,14 +251,27 @@ class Recorder:
         return 0o666 & ~mask
 
 
-def write_circuit(file: h5py.File, text: str) -> None:
-    """Add /circuit to a file that has none, with a checksum."""
-    data = np.frombuffer(text.encode(), np.uint8)
-    dataset = file.create_dataset("circuit", data=data)
-    dataset.attrs["about"] = (
-        "JSON, UTF-8: the circuit's gates, their parameters in angles and weights, what is measured"
-    )
-    dataset.attrs["sha256"] = hashlib.sha256(data.tobytes()).hexdigest()
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """A block whose OSError says which file cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _copy_rows(old: InPlace, new: InPlace) -> None:
+    """OSError if they are not what was written: damage must not get a good checksum."""
+    for name in old.written:
+        for rows in old.pieces(name):
+            new.append(name, rows)
+    if new.written != old.written:
+        raise OSError("its rows were damaged since they were written")
+
+
+def _roomy(size: int) -> int:
+    """Bytes set aside for a checkpoint of this size, so that one that has grown a little fits, too."""
+    return size + size // 4 + 4096
 
 
 def _force_to_disk(folder: Path) -> None:
@@ -282,24 +300,3 @@ def _lock(path: Path) -> int:
         if path.exists() and os.path.samestat(os.fstat(descriptor), os.stat(path)):
             return descriptor
         os.close(descriptor)  # its holder has just removed it
-
-
-def _open_in_place(path: Path) -> h5py.File:
-    return h5py.File(path, "r+", locking=False, rdcc_nbytes=0)
-
-
-def _write_rows(file: h5py.File, table: str, rows: np.ndarray, room: int, columns: tuple[Column, ...]) -> None:
-    dataset = file.create_dataset(table, rows.shape, rows.dtype, maxshape=(None,), chunks=(max(room, 1),))
-    dataset[:] = rows
-    dataset.attrs["about"] = _ABOUT[table]
-    for column in columns:
-        dataset.attrs[f"about:{column.name}"] = f"{column.meaning} [{column.unit}]"
-
-
-def add_rows(file: h5py.File, rows: np.ndarray, table: str = "episodes") -> None:
-    """Add rows that fit in the table's room, and flush: rows first, then their number."""
-    dataset = file[table]
-    start = dataset.shape[0]
-    dataset.resize((start + rows.size,))
-    dataset[start:] = rows
-    file.flush()

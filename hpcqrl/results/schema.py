@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-FORMAT = 2  # grows when an old reader could no longer read the file; 2: checkpoints
+FORMAT = 3  # grows when an old reader could no longer read the file; 2: checkpoints; 3: in place, with checksums
+RESUMED = (2, 3)  # formats whose runs can go on
 
 
 class Column(NamedTuple):
@@ -59,6 +60,15 @@ EVALUATION = (
     Column("version", "<i8", "updates", "updates of the parameters before the test"),
 )
 
+COLUMNS = {"episodes": EPISODE, "evaluations": EVALUATION}  # of each table, at least
+ORDER = {"episodes": ("episode",), "evaluations": ("steps", "agent")}
+ABOUT_TABLE = {
+    "episodes": "one row for each finished episode of every agent",
+    "evaluations": "one row for each agent's part in a test of the policy",
+}
+
+# Of a run that has a checkpoint, readers add `checkpointed`, its time in seconds since 1970, and `interrupted` where
+# the run was told to end and left it; up to format 2 they were attributes, too.
 ATTRIBUTES = {
     "format": "version of this file format",
     "system": "name of the system, as in `hpcqrl train`; one's own by its module",
@@ -72,8 +82,6 @@ ATTRIBUTES = {
     "created": "UTC time of the start, ISO 8601",
     "history": "JSON: for each start or resumption its UTC time, the agents, and the episodes that the file then had",
     "checkpoint_every": "seconds between checkpoints; 0: only when the run is interrupted",
-    "checkpointed": "time of the last checkpoint, in seconds since 1970; absent if there is none",
-    "interrupted": "there where the run was told to end, left the checkpoint, and has not gone on since",
     "job": "number of the Slurm job that has last written it; empty outside Slurm",
     "hpcqrl": "version of this package",
     "torch": "version of torch",
