@@ -84,7 +84,9 @@ class Journal:
         say(f"rank {self._agents.rank}: {text}")
 
     def tell_to_end(self) -> None:
-        """As if this rank had got a signal."""
+        """As if this rank had got a signal: no QPU is left that answers."""
+        if not self._interruption.arrived:
+            self.say("no QPU is left that answers, so the run ends")
         self._interruption.arrived = True
 
     def evaluation(self, steps: int, returns: Sequence[float], version: int) -> None:

@@ -91,19 +91,19 @@ class Learner:
         self, agent: "AsynchronousAgent", shared: "Parameters", journal: "Journal"
     ) -> Iterator[None]:
         """A block that plays an episode. If the agent's QPU fails in it, it rests for a minute and plays it again; the
-        others go on. If all rest, the run ends with a checkpoint, as if it was told to.
+        others go on. If none is left that plays, the run ends with a checkpoint, as if it was told to.
         """
         try:
             yield
         except QpuFailed as failed:
-            resting = shared.count("resting") + 1
-            if resting < shared.agents:
-                journal.say(f"{failed}; this agent rests for {REST:.0f} s")
-            else:
-                journal.say(f"{failed}; no QPU is left")
-                journal.tell_to_end()
-            until = time.monotonic() + REST
+            shared.count("resting")
+            journal.say(f"{failed}; this agent rests for {REST:.0f} s")
+            until, look = time.monotonic() + REST, 0.0
             while time.monotonic() < until:
+                if time.monotonic() > look:
+                    look = time.monotonic() + 1.0
+                    if shared.count("resting", 0) + shared.count("finished", 0) == shared.agents:
+                        journal.tell_to_end()
                 journal.between_updates(agent, shared)
                 time.sleep(0.05)
             shared.count("resting", -1)

@@ -95,7 +95,13 @@ def test_an_agent_whose_qpu_is_dead_rests_and_the_others_play_on(tmp_path):
     assert (
         "rank 1: flaky_device:flaky has failed 1 times: RuntimeError: the QPU is warm; this agent rests" in done.stdout
     )
-    assert done.returncode == 75 or read_run(out).complete, done.stdout + done.stderr
+    assert done.returncode == 75 and "no QPU is left that answers" in done.stdout, done.stdout + done.stderr
+    played = read_run(out).episodes
+    assert len(played) >= 59 and (played["agent"] == 0).sum() > 40
+    mended.touch()
+    again = {"HPCQRL_TEST_RANKS": "1", **variables}
+    done = hpcqrl("resume", str(out), "--qpu", "flaky_device:flaky", ranks=2, **PATH, **again)
+    assert done.returncode == 0 and len(read_run(out).episodes) == 60, done.stderr
 
 
 def test_when_no_qpu_is_left_the_run_keeps_all_and_can_be_resumed(tmp_path):
@@ -103,7 +109,9 @@ def test_when_no_qpu_is_left_the_run_keeps_all_and_can_be_resumed(tmp_path):
     options = ("--qpu", "flaky_device:flaky", "--qpu-retries", "0", "--episodes", "30")
     variables = {"HPCQRL_TEST_FAIL": "dead", "HPCQRL_TEST_MENDED": str(mended), "HPCQRL_TEST_RANKS": "0,1"}
     done = train(out, *options, ranks=2, **variables)
-    assert done.returncode == 75 and "no QPU is left" in done.stdout and "all of it is kept" in done.stdout, done
+    assert (
+        done.returncode == 75 and "no QPU is left that answers" in done.stdout and "all of it is kept" in done.stdout
+    ), done
     mended.touch()
     done = hpcqrl("resume", str(out), "--qpu", "flaky_device:flaky", ranks=2, **PATH, **variables)
     assert done.returncode == 0, done.stderr

@@ -25,6 +25,7 @@ class Meeting:
     def __init__(self, agents: Agents, streams: Sequence[RecordStream]) -> None:
         self._agents, self._streams, self._comm = agents, streams, agents.comm.Dup()
         self._number, self._open = 0, False
+        self._early: dict[int, tuple[int, bool]] = {}  # of rank 0: those that wait for it to come to the next
         self.absent: set[int] = set()  # of rank 0: those that others have given up waiting for
         self.here: set[int] = set()  # of rank 0: those that have come to this meeting
         self.told = False  # of rank 0: whether one of them was told that the run shall end
@@ -50,15 +51,22 @@ class Meeting:
 
     def arrived(self) -> int | None:
         """Of rank 0: a rank that has just come, perhaps late for an earlier meeting: then it is not `here`."""
-        status, word = MPI.Status(), np.empty(2, np.int64)
-        if not self._comm.Iprobe(MPI.ANY_SOURCE, _HERE, status):
+        if self._open and self._early:
+            rank, (number, told) = self._early.popitem()
+        else:
+            status, word = MPI.Status(), np.empty(2, np.int64)
+            if not self._comm.Iprobe(MPI.ANY_SOURCE, _HERE, status):
+                return None
+            rank = status.Get_source()
+            self._comm.Recv(word, rank, _HERE)
+            number, told = int(word[0]), bool(word[1])
+        if number > self._number:  # rank 0 has looked for those who are late, and is not yet here itself
+            self._early[rank] = number, told
             return None
-        rank = status.Get_source()
-        self._comm.Recv(word, rank, _HERE)
-        if self._open and word[0] == self._number:
+        if self._open and number == self._number:
             self.here.add(rank)
-            self.told = self.told or bool(word[1])
-        if word[0] == self._number:
+            self.told = self.told or told
+        if number == self._number:
             self.absent.discard(rank)
         return rank
 
