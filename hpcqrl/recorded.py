@@ -51,6 +51,9 @@ def recorded(
     config = configuration.from_file(system.Config, values, path, version)
     if named.env is None and ":" in config.env:
         raise ValueError(f"{path} is of environment {config.env}, which is imported only if you say --env {config.env}")
+    outside = [option for option in getattr(config, "env_option", ()) if set(option) & set("/\\~:")]
+    if outside and named.env is None:
+        raise ValueError(f"{path} has {outside[0]!r} for {config.env}, used only if you say --env {config.env}")
     own = values.get("circuit")
     if circuit is not None:
         if named.circuit not in (None, own):

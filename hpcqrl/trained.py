@@ -34,7 +34,10 @@ class Trained(Run):
         version = str(self.attributes.get("hpcqrl", "?"))
         found = recorded(self.path, self.system, self.config, version, self.circuit, self.named)
         env = self.named.env
-        return found if env is None else replace(found, config=replace(found.config, env=env))
+        if env is None or env == found.config.env:
+            return found
+        others: Any = {"env_option": ()} if hasattr(found.config, "env_option") else {}  # that one's own options
+        return replace(found, config=replace(found.config, env=env, **others))
 
     def environment(self, render_mode: str | None = None) -> gymnasium.Env:
         """The environment, as the agents saw it: flat observations, the system's actions."""
