@@ -108,18 +108,14 @@ def _registered(name: str, render_mode: str | None, options: Sequence[str] = ())
     rendered: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}  # some take no such argument
     try:
         return gymnasium.make(name, disable_env_checker=True, **rendered, **arguments)
-    except TypeError as error:
-        if rendered and not arguments:
-            raise ValueError(f"{name} cannot be filmed: it takes no render_mode {render_mode!r}") from error
-        if not arguments:
-            raise
-        raise ValueError(f"{name} cannot be made with {' '.join(options)}: {error}") from error
-    except (ValueError, KeyError, AssertionError) as error:
-        if not arguments:
-            raise
-        raise ValueError(f"{name} cannot be made with {' '.join(options)}: {error!r}") from error
     except (gymnasium.error.Error, ImportError) as error:
         raise ValueError(f"no environment {name!r}: {error}") from error
+    except Exception as error:  # whatever an environment may do with options that it does not expect
+        if arguments:
+            raise ValueError(f"{name} cannot be made with {' '.join(options)}: {error!r}") from error
+        if rendered and isinstance(error, TypeError):
+            raise ValueError(f"{name} cannot be filmed: it takes no render_mode {render_mode!r}") from error
+        raise
 
 
 def _is_minigrid(env: gymnasium.Env) -> bool:
