@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from types import UnionType
-from typing import Any, ClassVar, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import tyro
 
 
 class Dataclass(Protocol):
@@ -130,6 +132,14 @@ def own_first(kind: type[Kind]) -> type[Kind]:
     fields_of = kind.__dataclass_fields__
     kind.__dataclass_fields__ = dict(sorted(fields_of.items(), key=lambda item: item[0] not in kind.__annotations__))
     return kind
+
+
+@dataclass(frozen=True)
+class EnvOptions:
+    """How environments are made."""
+
+    env_option: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = added((), before=())
+    """For the environment's own making, key=value, such as is_slippery=False; again for each. Values are JSON."""
 
 
 @dataclass(frozen=True)

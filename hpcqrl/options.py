@@ -60,7 +60,7 @@ class Evaluate:
     seed: int = 0
     """Of the environment, of the circuit's measurements, and of actions that are drawn."""
     sample: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Draw actions from the policy, as in training, instead of taking the likeliest: dist-qtrl, qa3c."""
+    """Draw actions from the policy, as in training, instead of taking the likeliest: dist-qtrl, qa3c, ppo."""
     shots: int | None = None
     """Measurements of each circuit, where they are to be others than in training."""
     video: Path | None = None
@@ -77,7 +77,7 @@ class Export:
     out: Path
     """The file to write, which must end in .pt2."""
     with_circuit: tyro.conf.FlagCreatePairsOff[bool] = False
-    """hdqnn-td3: with the circuit, simulated, not the qtDNN in its place. (qa3c always has its circuit.)"""
+    """hdqnn-td3: with the circuit, simulated, not the qtDNN in its place. (qa3c and ppo always have theirs.)"""
     overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
     """Replace the file if it exists."""
     named: tyro.conf.OmitArgPrefixes[NamedAgain] = NamedAgain()

@@ -55,6 +55,9 @@ def recorded(
     qpu = str(values.get("qpu", ""))
     if named.qpu is None and ":" in qpu:
         raise ValueError(f"{path} ran on {qpu}, which is imported only if you say --qpu {qpu}")
+    outside = [option for option in getattr(config, "env_option", ()) if set(option) & set("/\\~:")]
+    if outside and named.env is None:
+        raise ValueError(f"{path} has {outside[0]!r} for {config.env}, used only if you say --env {config.env}")
     own = values.get("circuit")
     if circuit is not None:
         if named.circuit not in (None, own):

@@ -34,14 +34,17 @@ class Trained(Run):
         """Its system, configuration and circuit. Raises ValueError for what must be named again and was not."""
         version = str(self.attributes.get("hpcqrl", "?"))
         found = recorded(self.path, self.system, self.config, version, self.circuit, self.named)
-        anew: dict[str, Any] = {"env": self.named.env, "qpu": self.named.qpu, "shots": self.shots}
-        anew = {name: value for name, value in anew.items() if value is not None}
-        if self.named.qpu is not None:
-            anew |= {"qpu_option": (), "gradient": None}  # of the other one
-        missing = [name for name in anew if name not in found.config.__dataclass_fields__]
-        if missing and not set(missing) <= {"qpu_option", "gradient"}:
+        others = {"env": self.named.env, "qpu": self.named.qpu, "shots": self.shots}
+        anew: dict[str, Any] = {name: value for name, value in others.items() if value is not None}
+        fields = found.config.__dataclass_fields__
+        missing = [name for name in anew if name not in fields]
+        if missing:
             raise ValueError(f"{self.path}: {found.name} has no option {missing[0]}")
-        anew = {name: value for name, value in anew.items() if name not in missing}
+        if anew.get("env", found.config.env) != found.config.env:
+            anew["env_option"] = ()  # they are of the one that it was trained in
+        if "qpu" in anew:
+            anew |= {"qpu_option": (), "gradient": None}
+        anew = {name: value for name, value in anew.items() if name in fields}
         return replace(found, config=replace(found.config, **anew)) if anew else found
 
     def environment(self, render_mode: str | None = None) -> gymnasium.Env:

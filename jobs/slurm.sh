@@ -32,7 +32,7 @@ train() {
         esac
     done
     case $system in
-    dist-qtrl | qa3c | qdqn-dper | hdqnn-td3) ;;
+    dist-qtrl | qa3c | qdqn-dper | hdqnn-td3 | ppo) ;;
     *) again+=(--system "$system") ;;
     esac
     if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then out=${out%.h5}-$SLURM_ARRAY_TASK_ID.h5; fi # a file for each element

@@ -19,7 +19,7 @@ import tyro
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 60  # that a line may take; the longest are circuits of 28 qubits
-SYSTEMS = ("dist-qtrl", "qa3c", "qdqn-dper", "hdqnn-td3")
+SYSTEMS = ("dist-qtrl", "qa3c", "qdqn-dper", "hdqnn-td3", "ppo")
 NUMBERS = (
     *(
         "0",

@@ -129,6 +129,10 @@ class HalfOfADict(OwnNumbers):
     )
 
 
+class Words(OwnNumbers):
+    observation_space = gymnasium.spaces.Text(9)
+
+
 class OtherSize(OwnNumbers):
     observation_space = gymnasium.spaces.Box(-1, 1, (7,), np.float32)
 
@@ -150,6 +154,7 @@ for kind in (
     RewardArray,
     NoReward,
     HalfOfADict,
+    Words,
     OtherSize,
     OldInterface,
 ):

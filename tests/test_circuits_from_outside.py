@@ -26,9 +26,11 @@ FITTING = [  # system, circuit, options, shapes of some trained parts
     ("qdqn-dper", "scaled", ("--qubits", "2", *CARTPOLE), {"first.weight": (2, 4), "circuit": (2, 2, 2)}),
     ("dist-qtrl", "without_angles", (*CARTPOLE, "--hidden", "2"), {"circuit": (3, 4)}),
     ("hdqnn-td3", "without_weights", ("--qubits", "2", "--layers", "3"), {"qtdnn.0.weight": (8, 6)}),
+    ("ppo", "three_angles", ("--qubits", "4"), {"actor.first.weight": (3, 4), "actor.last.weight": (2, 2)}),
 ]
 SMALL = {
-    "hdqnn-td3": ("--steps", "420", "--hidden", "4", "--qtdnn-hidden", "8", "--batch", "8", "--random-steps", "50")
+    "hdqnn-td3": ("--steps", "420", "--hidden", "4", "--qtdnn-hidden", "8", "--batch", "8", "--random-steps", "50"),
+    "ppo": ("--steps", "1000"),
 }
 
 

@@ -7,7 +7,10 @@ import gymnasium
 import numpy as np
 import pytest
 
-from hpcqrl.envs.make import make, make_continuous
+from hpcqrl.envs.flattening import ObservationError
+from hpcqrl.envs.make import FlatObservations, keywords, make, make_continuous
+from hpcqrl.recorded import Named, recorded
+from hpcqrl.systems import dist_qtrl, ppo, qa3c, qdqn_dper
 
 
 def fails_now() -> None:
@@ -144,13 +147,98 @@ def test_observations_that_are_not_finite_are_refused():
         ("NoSuch-v0", None, "no environment 'NoSuch-v0'"),
         ("no_such_package:Grid-v0", None, "no environment 'no_such_package:Grid-v0'"),
         ("Pendulum-v1", None, "Pendulum-v1 has actions Box"),
-        ("FrozenLake-v1", None, "FrozenLake-v1 has observations Discrete"),
         ("CartPole-v1", 3, "CartPole-v1 has 2 actions; the first 3"),
     ],
 )
 def test_what_cannot_be_used_is_named(name, actions, reason):
     with pytest.raises(ValueError, match=reason):
         make(name, actions)
+
+
+class Shows(gymnasium.Env):
+    """Shows what it is told to, of a space that it is told."""
+
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def __init__(self, space, shown=None) -> None:
+        self.observation_space, self.shown = space, shown
+
+    def reset(self, *, seed=None, options=None):
+        return self.observation_space.sample() if self.shown is None else self.shown, {}
+
+
+EVERY_KIND = gymnasium.spaces.Dict(
+    {
+        "place": gymnasium.spaces.Tuple(
+            (gymnasium.spaces.Discrete(3, start=2), gymnasium.spaces.MultiDiscrete([2, 3], start=[1, -1]))
+        ),
+        "a": gymnasium.spaces.Box(-1, 1, (2, 2), np.float32),
+        "bits": gymnasium.spaces.MultiBinary(3),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    "space", [EVERY_KIND, *EVERY_KIND.spaces.values(), *EVERY_KIND["place"].spaces, gymnasium.spaces.Discrete(5)]
+)
+def test_observations_of_choices_and_of_several_parts_are_flat_as_gymnasium_makes_them(space):
+    space.seed(0)
+    for _ in range(20):
+        observation = space.sample()
+        flat = FlatObservations(Shows(space, observation))
+        expected = gymnasium.spaces.flatten(space, observation)
+        seen, _ = flat.reset()
+        assert seen.dtype == np.float32 and np.array_equal(seen, expected.astype(np.float32))
+        assert flat.observation_space.shape == seen.shape
+
+
+@pytest.mark.parametrize(
+    ("space", "shown", "said"),
+    [
+        (gymnasium.spaces.Discrete(4), 4, "the observation 4, which is not of its space"),
+        (gymnasium.spaces.Discrete(4), -1, "the observation -1, which is not of its space"),
+        (gymnasium.spaces.Discrete(4), 1.5, "the observation 1.5, not 1 choices"),
+        (EVERY_KIND, {"a": np.zeros((2, 2))}, "has not a, bits, place"),
+        (EVERY_KIND["a"], np.zeros(3), "an observation of 3 numbers; its space has 4"),
+        (EVERY_KIND["a"], np.full(4, np.inf), "an observation that is not finite"),
+    ],
+)
+def test_what_is_not_of_the_space_is_refused(space, shown, said):
+    with pytest.raises(ObservationError, match=said):
+        FlatObservations(Shows(space, shown)).reset()
+
+
+@pytest.mark.parametrize("space", [gymnasium.spaces.Text(5), gymnasium.spaces.Discrete(10**9)])
+def test_spaces_that_no_numbers_can_be_made_of_are_refused(space):
+    with pytest.raises(ValueError, match="has observations"):
+        FlatObservations(Shows(gymnasium.spaces.Tuple((space,))))
+
+
+def test_options_are_json_or_else_text():
+    options = ("a=False", "b=1.5", "c=[1, 2]", 'd={"x": null}', "e=4x4", "f=None", "g=true", "h=x=y", "i=")
+    given = {"a": False, "b": 1.5, "c": [1, 2], "d": {"x": None}, "e": "4x4", "f": None, "g": True}
+    assert keywords(options) == given | {"h": "x=y", "i": ""}
+    for wrong in (("a",), ("=1",), ("a b=1",), ("a=1", "a=2"), ("render_mode=human",)):
+        with pytest.raises(ValueError, match="option"):
+            keywords(wrong)
+
+
+@pytest.mark.parametrize("system", [dist_qtrl, qa3c, qdqn_dper, ppo])
+def test_every_system_with_discrete_actions_takes_choices_and_options(system):
+    config = system.Config(env="FrozenLake-v1", env_option=("map_name=8x8", "is_slippery=False"))
+    env = system.environment(config)
+    observation, _ = env.reset(seed=0)
+    assert observation.shape == (64,) and observation[0] == 1.0
+    assert env.step(1)[0][8] == 1.0, "down, as there is no slipping"
+    assert system.model(config, env, system.circuit(config)).size > 0
+
+
+def test_a_file_makes_no_environment_with_what_may_lie_outside_of_it():
+    values = {"env": "FrozenLake-v1", "env_option": ["desc=/etc/passwd"]}
+    config = vars(qa3c.Config()) | values
+    with pytest.raises(ValueError, match="used only if you say --env FrozenLake-v1"):
+        recorded("x.h5", "qa3c", config, "0.2.0", None, Named())
+    assert recorded("x.h5", "qa3c", config, "0.2.0", None, Named(env="FrozenLake-v1")).config.env == "FrozenLake-v1"
 
 
 def test_observations_stay_as_they_were_where_the_environment_writes_into_its_own():

@@ -59,7 +59,8 @@ def test_rewards_may_be_arrays_of_one_number_but_not_nothing(tmp_path):
 
 def test_what_does_not_fit_is_named(tmp_path):
     for env, said in (
-        ("HalfOfADict", "has observations Dict('image': Box(0.0, 1.0, (2,), float32), 'speed'"),
+        ("HalfOfADict", "the environment gave the observation array(["),
+        ("Words", "has observations Text("),
         ("OtherSize", "the environment gave an observation of 1 numbers; its space has 7"),
         ("Foreign", "has random numbers of str, not of NumPy: no checkpoint can keep them"),
     ):

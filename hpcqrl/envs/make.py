@@ -1,45 +1,74 @@
 """Environments as the agents see them: one flat float32 observation, and a discrete action or a flat vector."""
 
+import json
 import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from hpcqrl.envs.flattening import ObservationError, flattener
 
-def make(name: str, actions: int | None = None, render_mode: str | None = None) -> gymnasium.Env:
+
+def make(
+    name: str, actions: int | None = None, render_mode: str | None = None, options: Sequence[str] = ()
+) -> gymnasium.Env:
     """A Gymnasium environment with discrete actions, by its id ("MiniGrid-Empty-5x5-v0", "my_package:MyGrid-v0").
 
-    Observations are flat float32 vectors, unscaled; of MiniGrid's, the 7 x 7 x 3 image alone.
-    actions: use only the first so many actions; None: all of them. render_mode: Gymnasium's.
-    Raises ValueError for an environment that is not known, or whose observations or actions are of another kind.
+    Observations are flat float32 vectors, unscaled; of MiniGrid's, the 7 x 7 x 3 image alone; see `flattening`.
+    actions: use only the first so many actions; None: all of them. render_mode: Gymnasium's. options: "key=value", for
+    the environment's own making. Raises ValueError for an environment that is not known, that takes no such options, or
+    whose observations or actions are of another kind.
     """
-    env = _registered(name, render_mode)
-    try:
-        if not isinstance(env.action_space, spaces.Discrete):
-            raise ValueError(f"{name} has actions {env.action_space}, but this system needs discrete ones")
-        if actions is None:
-            actions = int(env.action_space.n)
-        if not 1 <= actions <= env.action_space.n:
-            raise ValueError(f"{name} has {env.action_space.n} actions; the first {actions} cannot be used")
-        return FirstActions(FlatObservations(env), actions)
-    except ValueError:
-        env.close()
-        raise
+    return _wrapped(name, render_mode, options, lambda env: _discrete(env, name, actions))
 
 
-def make_continuous(name: str, render_mode: str | None = None) -> gymnasium.Env:
+def make_continuous(name: str, render_mode: str | None = None, options: Sequence[str] = ()) -> gymnasium.Env:
     """The same with continuous actions: each a flat vector in [-1, 1], stretched to the environment's own range."""
-    env = _registered(name, render_mode)
-    space = env.action_space
+    return _wrapped(name, render_mode, options, lambda env: _continuous(env, name))
+
+
+def make_either(
+    name: str, actions: int | None = None, render_mode: str | None = None, options: Sequence[str] = ()
+) -> gymnasium.Env:
+    """The same with the kind of actions that it has; `actions` are of discrete ones alone."""
+
+    def either(env: gymnasium.Env) -> gymnasium.Env:
+        if actions is None and isinstance(env.action_space, spaces.Box):
+            return _continuous(env, name)
+        return _discrete(env, name, actions)
+
+    return _wrapped(name, render_mode, options, either)
+
+
+def _wrapped(
+    name: str, render_mode: str | None, options: Sequence[str], wrap: Callable[[gymnasium.Env], gymnasium.Env]
+) -> gymnasium.Env:
+    env = _registered(name, render_mode, options)
     try:
-        if not isinstance(space, spaces.Box) or not np.isfinite([space.low, space.high]).all():
-            raise ValueError(f"{name} has actions {space}, but this system needs a Box with finite bounds")
-        return StretchedActions(FlatObservations(env))
+        return wrap(env)
     except ValueError:
         env.close()
         raise
+
+
+def _discrete(env: gymnasium.Env, name: str, actions: int | None) -> gymnasium.Env:
+    if not isinstance(env.action_space, spaces.Discrete):
+        raise ValueError(f"{name} has actions {env.action_space}, but this system needs discrete ones")
+    if actions is None:
+        actions = int(env.action_space.n)
+    if not 1 <= actions <= env.action_space.n:
+        raise ValueError(f"{name} has {env.action_space.n} actions; the first {actions} cannot be used")
+    return FirstActions(FlatObservations(env), actions)
+
+
+def _continuous(env: gymnasium.Env, name: str) -> gymnasium.Env:
+    space = env.action_space
+    if not isinstance(space, spaces.Box) or not np.isfinite([space.low, space.high]).all():
+        raise ValueError(f"{name} has actions {space}, but this system needs a Box with finite bounds")
+    return StretchedActions(FlatObservations(env))
 
 
 def needs_more_actions(name: str) -> bool:
@@ -54,20 +83,39 @@ def sizes(env: gymnasium.Env) -> tuple[int, int]:
     return int(observation), int(actions.n) if isinstance(actions, spaces.Discrete) else int(actions.shape[0])  # type: ignore[index]
 
 
-def _registered(name: str, render_mode: str | None) -> gymnasium.Env:
+def keywords(options: Sequence[str]) -> dict[str, Any]:
+    """What "key=value" options say: each value is JSON, or True, False, None, or else a text. ValueError for others."""
+    found: dict[str, Any] = {}
+    for option in options:
+        key, equals, text = option.partition("=")
+        if not equals or not key.isidentifier() or key in ("render_mode", "disable_env_checker"):
+            raise ValueError(f"an environment's option is key=value, such as is_slippery=False, not {option!r}")
+        if key in found:
+            raise ValueError(f"the environment's option {key} is there twice: {list(options)}")
+        try:
+            found[key] = json.loads({"True": "true", "False": "false", "None": "null"}.get(text, text))
+        except ValueError:
+            found[key] = text
+    return found
+
+
+def _registered(name: str, render_mode: str | None, options: Sequence[str] = ()) -> gymnasium.Env:
+    arguments = keywords(options)
     if name.startswith(("MiniGrid-", "BabyAI-")):
         import minigrid as _  # noqa: F401  (registers its environments)
     if name.startswith("hpcqrl/"):
         import hpcqrl.envs.cartpole_mod  # noqa: F401  (likewise)
     rendered: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}  # some take no such argument
     try:
-        env = gymnasium.make(name, disable_env_checker=True, **rendered)
-    except TypeError as error:
-        if not rendered:
-            raise
-        raise ValueError(f"{name} cannot be filmed: it takes no render_mode {render_mode!r}") from error
+        env = gymnasium.make(name, disable_env_checker=True, **rendered, **arguments)
     except (gymnasium.error.Error, ImportError) as error:
         raise ValueError(f"no environment {name!r}: {error}") from error
+    except Exception as error:  # whatever an environment may do with options that it does not expect
+        if arguments:
+            raise ValueError(f"{name} cannot be made with {' '.join(options)}: {error!r}") from error
+        if rendered and isinstance(error, TypeError):
+            raise ValueError(f"{name} cannot be filmed: it takes no render_mode {render_mode!r}") from error
+        raise
     if _is_minigrid(env):
         from hpcqrl.envs.minigrid_views import remember_views
 
@@ -84,22 +132,21 @@ def _is_minigrid(env: gymnasium.Env) -> bool:
 class FlatObservations(gymnasium.ObservationWrapper):
     """The observation (of MiniGrid's, its image) as one flat float32 vector, and the reward as a float.
 
-    Raises ValueError where an observation is not finite or of another size than its space, or a reward is no number.
+    Raises ObservationError where an observation is not finite or not of its space, or a reward is no number.
     """
 
     def __init__(self, env: gymnasium.Env) -> None:
         super().__init__(env)
         space = env.observation_space
         self._image = isinstance(space, spaces.Dict) and "image" in space.spaces and _is_minigrid(env)
-        box = space["image"] if isinstance(space, spaces.Dict) and self._image else space
-        if not isinstance(box, spaces.Box):
-            raise ValueError(
-                f"{env.spec and env.spec.id} has observations {space}, but this system needs a Box; "
-                "gymnasium.wrappers.FlattenObservation makes one of any space"
-            )
-        self.observation_space = spaces.Box(-np.inf, np.inf, (int(np.prod(box.shape)),), np.float32)
-        self._size = int(np.prod(box.shape))
-        self._zeros = None if box.dtype.kind in "biu" else np.zeros(self.observation_space.shape, np.float32)
+        seen = space["image"] if isinstance(space, spaces.Dict) and self._image else space
+        try:
+            size, self._flat = flattener(seen)
+        except ValueError as error:
+            raise ValueError(f"{env.spec and env.spec.id} has observations {space}: {error}") from error
+        self.observation_space = spaces.Box(-np.inf, np.inf, (size,), np.float32)
+        whole = isinstance(seen, spaces.Box) and seen.dtype.kind in "biu"
+        self._zeros = None if whole else np.zeros(self.observation_space.shape, np.float32)
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         observation, reward, terminated, truncated, info = self.env.step(action)
@@ -110,11 +157,9 @@ class FlatObservations(gymnasium.ObservationWrapper):
     def observation(self, observation: Any) -> np.ndarray:
         if self._image:
             observation = observation["image"]
-        flat = np.array(observation, np.float32).reshape(-1)  # a copy: an environment may write into its own again
-        if flat.size != self._size:
-            raise ValueError(f"the environment gave an observation of {flat.size} numbers; its space has {self._size}")
+        flat = self._flat(observation)
         if self._zeros is not None and not self._zeros.dot(flat) == 0.0:  # 0 * NaN and 0 * inf are NaN
-            raise ValueError(f"the environment gave an observation that is not finite: {flat}")
+            raise ObservationError(f"the environment gave an observation that is not finite: {flat}")
         return flat
 
 
@@ -123,7 +168,7 @@ def _number(reward: Any) -> float:
     try:
         return float(np.asarray(reward).item())
     except (TypeError, ValueError) as error:
-        raise ValueError(f"the environment gave the reward {reward!r}, which is not a number") from error
+        raise ObservationError(f"the environment gave the reward {reward!r}, which is not a number") from error
 
 
 class FirstActions(gymnasium.ActionWrapper):

@@ -28,10 +28,10 @@ class Episode:
         """Reset the environment."""
         self._began_with = random_states(self._random)["random.env"]
         self.observation, _ = self.env.reset()
-        self.actions: list[Floats] = []
+        self.actions: list[Any] = []
         self.rewards: list[float] = []
 
-    def step(self, action: Floats) -> tuple[Floats, float, bool, bool]:
+    def step(self, action: Any) -> tuple[Floats, float, bool, bool]:
         """observation_tp1, reward_t, terminated, truncated."""
         self.observation, reward, terminated, truncated, _ = self.env.step(action)
         self.actions.append(action)
@@ -47,5 +47,6 @@ class Episode:
         """Play it again up to there."""
         set_random_states(self._random, {"random.env": state["began_with"]})
         self.begin()
+        discrete = isinstance(self.env.action_space, gymnasium.spaces.Discrete)
         for action in state["actions"]:
-            self.step(action)
+            self.step(int(action.item()) if discrete else action)

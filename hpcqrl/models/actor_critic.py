@@ -1,32 +1,49 @@
 """Actor and critic as two separate networks, in one flat vector."""
 
 from collections.abc import Callable, Mapping
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpcqrl.models import flat
-from hpcqrl.models.dressed_vqc import DressedLinear, DressedVqc
 
 Floats = NDArray[np.floating]
+Pullback = Callable[[Floats], Floats]
 
 
-class ActorCritic:
+class Network(Protocol):
+    """Of observations, with flat parameters."""
+
+    layout: flat.Layout
+    size: int
+    generators: dict[str, np.random.Generator]  # of its circuit's measurements
+
+    def initial(self, random: np.random.Generator) -> Floats: ...
+
+    def acting(self, parameters: Floats) -> Callable[[Floats], Floats]: ...
+
+    def outputs_vjp(self, parameters: Floats, observation_t: Floats) -> tuple[Floats, Pullback]: ...
+
+
+Net = TypeVar("Net", bound=Network)
+
+
+class ActorCritic(Generic[Net]):
     """An actor, to logits, and a critic, to one value; parameters: the actor's, then the critic's.
 
     Source: QA3C (arXiv:2301.05096), Table I.
     """
 
-    def __init__(self, actor: DressedVqc | DressedLinear, critic: DressedVqc | DressedLinear) -> None:
+    def __init__(self, actor: Net, critic: Net) -> None:
         self.actor, self.critic = actor, critic
         shapes = {f"actor.{name}": shape for name, shape in actor.layout.shapes.items()}
         self.layout = flat.Layout(shapes | {f"critic.{name}": shape for name, shape in critic.layout.shapes.items()})
         self.size = self.layout.size
-        devices = {
-            name: net.device for name, net in (("actor", actor), ("critic", critic)) if isinstance(net, DressedVqc)
-        }
         self.generators = {
-            f"qpu.{name}": device.random for name, device in devices.items() if device.random is not None
+            f"{name}.{who}": random
+            for who, net in (("actor", actor), ("critic", critic))
+            for name, random in net.generators.items()
         }
 
     def initial(self, random: np.random.Generator) -> Floats:

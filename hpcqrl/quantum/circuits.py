@@ -69,3 +69,28 @@ def _efficient_su2(qubits: int, layers: int, angles: Any, weights: Any) -> None:
             qml.RY(angles[2 * layer * qubits + q], wires=q)
         for q in range(qubits):
             qml.RZ(angles[(2 * layer + 1) * qubits + q], wires=q)
+
+
+def scaled_reuploading(qubits: int = 4, layers: int = 1) -> Circuit:
+    """PPO-Q's circuit: H on every qubit; per layer RZ and RY of weights, a ring of CZ, RY and RZ of the qubit's angle;
+    at the end RZ and RY of weights. weights [layers + 1, n, 2], angles [n].
+
+    Source: PPO-Q (arXiv:2501.07085); two qubits have a single CZ. Its angles are tanh(lambda_i x_i).
+    """
+    return Circuit(partial(_scaled_reuploading, qubits), qubits, qubits, (layers + 1, qubits, 2))
+
+
+def _scaled_reuploading(qubits: int, angles: Any, weights: Any) -> None:
+    for q in range(qubits):
+        qml.Hadamard(wires=q)
+    for number, layer in enumerate(weights):
+        for q in range(qubits):
+            qml.RZ(layer[q, 0], wires=q)
+            qml.RY(layer[q, 1], wires=q)
+        if number == len(weights) - 1:
+            return
+        for q in range(qubits if qubits > 2 else qubits - 1):
+            qml.CZ(wires=(q, (q + 1) % qubits))
+        for q in range(qubits):
+            qml.RY(angles[q], wires=q)
+            qml.RZ(angles[q], wires=q)

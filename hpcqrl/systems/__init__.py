@@ -10,6 +10,7 @@ SYSTEMS = {
     "qa3c": "hpcqrl.systems.qa3c",
     "qdqn-dper": "hpcqrl.systems.qdqn_dper",
     "hdqnn-td3": "hpcqrl.systems.hdqnn_td3",
+    "ppo": "hpcqrl.systems.ppo",
 }
 
 
@@ -27,10 +28,11 @@ def find(name: str) -> AnySystem:
 
 
 if TYPE_CHECKING:  # that the papers' systems meet the contract is the type checker's to see
-    from hpcqrl.systems import dist_qtrl, hdqnn_td3, qa3c, qdqn_dper
+    from hpcqrl.systems import dist_qtrl, hdqnn_td3, ppo, qa3c, qdqn_dper
     from hpcqrl.systems.contract import System
 
     _dist_qtrl: System[dist_qtrl.Config, dist_qtrl.Model, dist_qtrl.Agent] = dist_qtrl
     _qa3c: System[qa3c.Config, qa3c.Model, qa3c.Agent] = qa3c
     _qdqn_dper: System[qdqn_dper.Config, qdqn_dper.Model, qdqn_dper.Agent] = qdqn_dper
     _hdqnn_td3: System[hdqnn_td3.Config, hdqnn_td3.Networks, hdqnn_td3.Agent] = hdqnn_td3
+    _ppo: System[ppo.Config, ppo.Model, ppo.Agent] = ppo

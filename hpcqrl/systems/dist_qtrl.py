@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hpcqrl.brought import brought_circuit
 from hpcqrl.configuration import (
     MOST_LAYERS,
+    EnvOptions,
     QpuOptions,
     added,
     at_least,
@@ -56,7 +57,7 @@ share_out = each_its_own
 
 @own_first
 @dataclass(frozen=True)
-class Config(QpuOptions):
+class Config(QpuOptions, EnvOptions):
     """Dist-QTRL: synchronous agents, gradients averaged by one Allreduce (arXiv 2412.08845)."""
 
     env: str = "MiniGrid-Empty-5x5-v0"
@@ -155,7 +156,7 @@ def needs(config: Config) -> Needs:
 def environment(config: Config, render_mode: str | None = None) -> gymnasium.Env:
     """The environment that an agent plays in."""
     minigrid = config.env.startswith("MiniGrid-")
-    env = make(config.env, 3 if config.actions is None and minigrid else config.actions, render_mode)
+    env = make(config.env, 3 if config.actions is None and minigrid else config.actions, render_mode, config.env_option)
     return gymnasium.wrappers.TimeLimit(env, config.max_steps)
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from hpcqrl.configuration import at_least, own_first
+from hpcqrl.configuration import EnvOptions, at_least, own_first
 from hpcqrl.envs.make import StretchedActions, make_continuous, sizes
 from hpcqrl.explorer import Explorer
 from hpcqrl.models import hybrid_options as hybrid
@@ -44,7 +44,7 @@ share_out = numbered_anew
 
 @own_first
 @dataclass(frozen=True)
-class Config(HybridOptions, Td3Options):
+class Config(HybridOptions, Td3Options, EnvOptions):
     """hDQNN in TD3: synchronous agents, gradients averaged by one Allreduce an update (arXiv 2503.09119)."""
 
     env: str = "Pendulum-v1"
@@ -213,7 +213,7 @@ def needs(config: Config) -> Needs:
 
 def environment(config: Config, render_mode: str | None = None) -> gymnasium.Env:
     """The environment that an agent plays in."""
-    return make_continuous(config.env, render_mode)
+    return make_continuous(config.env, render_mode, config.env_option)
 
 
 def circuit(config: Config) -> Circuit | None:

@@ -11,7 +11,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcqrl.configuration import SharingOptions, at_least, own_first, positive, within
+from hpcqrl.configuration import EnvOptions, SharingOptions, at_least, own_first, positive, within
 from hpcqrl.envs.make import make, sizes
 from hpcqrl.learner import Learner
 from hpcqrl.models import dressed_options as dressed
@@ -41,7 +41,7 @@ share_out = unfinished_dealt_out
 
 @own_first
 @dataclass(frozen=True)
-class Config(DressedOptions, SharingOptions):
+class Config(DressedOptions, SharingOptions, EnvOptions):
     """QA3C: asynchronous agents, actor and critic of 8 qubits each (arXiv 2301.05096)."""
 
     env: str = "CartPole-v1"
@@ -144,7 +144,7 @@ def environment(config: Config, render_mode: str | None = None) -> gymnasium.Env
     actions = config.actions
     if actions is None and config.env.startswith("MiniGrid-SimpleCrossing"):
         actions = 6
-    return make(config.env, actions, render_mode)
+    return make(config.env, actions, render_mode, config.env_option)
 
 
 def circuit(config: Config) -> Circuit | None:

@@ -10,7 +10,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcqrl.configuration import SharingOptions, at_least, own_first, positive, within
+from hpcqrl.configuration import EnvOptions, SharingOptions, at_least, own_first, positive, within
 from hpcqrl.envs.make import make, sizes
 from hpcqrl.learner import Learner
 from hpcqrl.models import dressed_options as dressed
@@ -41,7 +41,7 @@ share_out = unfinished_dealt_out
 
 @own_first
 @dataclass(frozen=True)
-class Config(DressedOptions, ReplayOptions, SharingOptions):
+class Config(DressedOptions, ReplayOptions, SharingOptions, EnvOptions):
     """QDQN-DPER: asynchronous Q-learning, prioritised replay, matrix loss (arXiv 2304.09648)."""
 
     env: str = "hpcqrl/CartPoleMod-v0"
@@ -170,7 +170,7 @@ def needs(config: Config) -> Needs:
 
 def environment(config: Config, render_mode: str | None = None) -> gymnasium.Env:
     """The environment that an agent plays in."""
-    return make(config.env, config.actions, render_mode)
+    return make(config.env, config.actions, render_mode, config.env_option)
 
 
 def circuit(config: Config) -> Circuit | None:

@@ -1,0 +1,74 @@
+"""PPO's clipped objective and its options."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpcqrl.configuration import MOST_IN_A_BATCH, at_least, positive, within
+
+Floats = NDArray[np.floating]
+
+
+def clipped_weights(log_ratio_t: Floats, advantage_t: Floats, clip: float) -> Floats:
+    """Gradient in log pi(a_t|s_t) of the sum of -min(r_t A_t, clip(r_t, 1 - clip, 1 + clip) A_t), [T]: -r_t A_t, but 0
+    where clipping holds, which is where r_t has gone too far in the direction of A_t.
+
+    log_ratio_t: log of r_t = pi(a_t|s_t) / pi_old(a_t|s_t). Source: PPO (Schulman et al., arXiv:1707.06347), eq. 7.
+    """
+    ratio_t = np.exp(log_ratio_t)
+    far_t = np.where(advantage_t > 0.0, ratio_t > 1.0 + clip, ratio_t < 1.0 - clip)
+    return np.where(far_t, 0.0, -ratio_t * advantage_t)
+
+
+@dataclass(frozen=True)
+class PpoOptions:
+    """What PPO itself lets one choose; defaults are PPO-Q's for CartPole."""
+
+    envs: int = 8
+    """Environments of each agent, side by side [PPO-Q]."""
+    rollout: int = 32
+    """Steps of each environment between updates [PPO-Q]."""
+    minibatch: int = 256
+    """Of the envs x rollout steps of each agent, so many are a minibatch [PPO-Q]; it must divide them."""
+    epochs: int = 20
+    """Passes over these steps, each in a fresh order [PPO-Q]."""
+    discount: float = 0.98
+    """Discount factor gamma [PPO-Q]."""
+    gae_lambda: float = 0.8
+    """Of generalised advantage estimation [PPO-Q]."""
+    clip: float = 0.2
+    """How far the new policy's probability of an action may be from the old one's, as a share of it [PPO-Q]."""
+    decay_clip: bool = True
+    """Let this fall linearly to 0 over the run [PPO-Q]."""
+    actor_learning_rate: float = 0.01
+    """Of the actor's Adam [PPO-Q]."""
+    critic_learning_rate: float = 0.001
+    """Of the critic's Adam [PPO-Q]."""
+    decay_learning_rate: bool = True
+    """Let both fall linearly to 0 over the run [PPO-Q]."""
+    entropy_weight: float = 0.0
+    """Weight of the policy's entropy in the loss [PPO-Q]."""
+    max_gradient_norm: float = 0.5
+    """The gradient of each network is shortened to this norm [PPO-Q]."""
+    normalise_observations: bool = False
+    """By their running mean and variance, over all agents [PPO-Q: for Acrobot]."""
+    normalise_rewards: bool = False
+    """By the running variance of discounted returns, over all agents [PPO-Q: for Acrobot]."""
+
+
+def check_ppo(options: PpoOptions) -> None:
+    """ValueError, naming the value, for one that is out of range."""
+    at_least(1, envs=options.envs, rollout=options.rollout, epochs=options.epochs)
+    at_least(2, minibatch=options.minibatch)  # of one alone no advantage is larger or smaller than the mean
+    at_least(0, entropy_weight=options.entropy_weight)
+    within(0.0, 1.0, discount=options.discount, gae_lambda=options.gae_lambda, clip=options.clip)
+    positive(actor_learning_rate=options.actor_learning_rate, critic_learning_rate=options.critic_learning_rate)
+    positive(max_gradient_norm=options.max_gradient_norm)
+    steps = options.envs * options.rollout
+    within(1, MOST_IN_A_BATCH, **{"envs x rollout": steps})
+    if options.minibatch > steps or steps % options.minibatch:
+        raise ValueError(
+            f"minibatch must divide envs x rollout, {options.envs} x {options.rollout} = {steps}, "
+            f"which {options.minibatch} does not"
+        )
