@@ -54,7 +54,7 @@ def test_measured_bits_are_the_more_frequent_ones(shots):
     actor = HybridActor(2, 1, efficient_su2(3, 2), shots=shots)
     angles = np.random.default_rng(3).uniform(-3, 3, (1, actor.n_angles))
     marginals = 0.5 - 0.5 * reference(actor.circuit, True, angles, np.zeros(0), np.ones((1, 3)))[0]
-    exact = actor.exact_bits(angles)
+    exact = actor.exact.expected(torch.from_numpy(angles)).numpy()
     assert np.allclose(exact, sum(binom.pmf(k, shots, marginals) for k in range(shots // 2 + 1, shots + 1)), atol=1e-6)
     mean = actor.measured(np.repeat(angles, 4000, axis=0)).mean(axis=0)
     assert (np.abs(mean - exact[0]) < 4.5 * np.sqrt(exact[0] * (1 - exact[0]) / 4000) + 1e-9).all()

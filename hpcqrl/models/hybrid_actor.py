@@ -10,12 +10,14 @@ from torch import Tensor
 from torch.nn.functional import leaky_relu, linear
 
 from hpcqrl.models import flat
+from hpcqrl.models.exact_bits import ExactBits
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.devices import make_device
 
 Floats = NDArray[np.floating]
 Parts = dict[str, Tensor]
 Block = Literal["pqc", "fc", "rbg", "zeros"]
+Measure = Literal["bits", "marginals"]
 
 _NO_WEIGHTS = np.zeros(0)
 _SLOPE = 0.01  # of the leaky ReLU below zero, torch's
@@ -25,13 +27,16 @@ class HybridActor:
     """x -> PreDNN -> angles and links; angles -> block -> bits; (bits, links) -> PostDNN -> tanh -> action in (-1, 1).
 
     block: "pqc" measures the circuit with these angles, `shots` times, and takes each qubit's more frequent bit (0 for
-    a tie); "fc" is a linear map; "rbg" fair random bits; "zeros" zeros. Source: hDQNN (arXiv:2503.09119),
-    Figure 2 and Table 1: PreDNN [376, 256, 230], PostDNN [20, 256, 17] for 220 angles, 10 bits and 10 links.
+    a tie), or, if `measure` says marginals, the mean of its bits; "fc" is a linear map; "rbg" fair random bits; "zeros"
+    zeros. angle_scale: of what PreDNN's last weights, not its bias, give as angles, which so stay near a point.
+    Source: hDQNN (arXiv:2503.09119), Figure 2 and Table 1: PreDNN [376, 256, 230], PostDNN [20, 256, 17] for 220
+    angles, 10 bits and 10 links.
     """
 
     def __init__(
         self, inputs: int, actions: int, circuit: Circuit, block: Block = "pqc", links: int = 10, hidden: int = 256,
         qpu: str = "native", shots: int = 1, seed: int = 0, latency: float = 0.0, jitter: float = 0.0,
+        measure: Measure = "bits", angle_scale: float = 1.0,
     ) -> None:  # fmt: skip
         if circuit.n_weights or not circuit.n_angles or not circuit.measures_every_qubit:
             raise ValueError(
@@ -40,10 +45,10 @@ class HybridActor:
                 f"{', '.join(circuit.measured)}"
             )
         self.block, self.qubits, self.n_angles, self.shots = block, circuit.qubits, circuit.n_angles, shots
-        self.circuit, qubits = circuit, circuit.qubits
+        self.circuit, self.measure, self.angle_scale, qubits = circuit, measure, angle_scale, circuit.qubits
         if block == "pqc":
             self.device = make_device(circuit, qpu, None, seed, latency, jitter)
-            self._exact = make_device(circuit)
+            self.exact = ExactBits(circuit, shots, measure == "marginals")
         # Of block "rbg", and of the bits drawn in the circuit's place; the device draws from the seed itself.
         self.random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
         self.generators = {"actor": self.random}
@@ -65,6 +70,8 @@ class HybridActor:
 
         def act(observation: Floats) -> tuple[Floats, Floats, Floats]:
             pre = part["pre.1.weight"] @ _leaky(part["pre.0.weight"] @ observation + part["pre.0.bias"])
+            if self.angle_scale != 1.0:
+                pre[: self.n_angles] *= np.float32(self.angle_scale)
             pre += part["pre.1.bias"]
             angles, links = pre[: self.n_angles], pre[self.n_angles :]
             if self.block == "pqc":
@@ -81,18 +88,19 @@ class HybridActor:
         return act
 
     def measured(self, angles: Floats) -> Floats:
-        """Bits [samples, qubits] of the circuit with these angles [samples, n_angles], as float32."""
+        """What is measured of the circuit with these angles [samples, n_angles]: [samples, qubits], float32."""
         bits = self.device.sample(angles, _NO_WEIGHTS, self.shots)
-        return (2 * bits.sum(axis=1, dtype=np.int64) > self.shots).astype(np.float32)
+        ones = bits.sum(axis=1, dtype=np.int64)
+        return (ones / self.shots if self.measure == "marginals" else 2 * ones > self.shots).astype(np.float32)
 
-    def exact_bits(self, angles: Floats) -> Floats:
-        """What `measured` gives on average, [samples, qubits], exactly: what the qtDNN is to learn."""
-        marginals = 0.5 - 0.5 * self._exact.expval(angles, _NO_WEIGHTS)
-        if self.shots == 1:
-            return marginals
-        from scipy.stats import binom
-
-        return binom.sf(self.shots // 2, self.shots, marginals.clip(0.0, 1.0))  # rounding may leave it
+    def drawn(self, expected: Tensor) -> Tensor:
+        """The same drawn with the probabilities that a network in the circuit's place gives, [samples, qubits]."""
+        if self.measure == "marginals":
+            chances = expected.detach().cpu().double().clamp(0.0, 1.0).numpy()
+            means = self.random.binomial(self.shots, chances) / self.shots
+            return torch.from_numpy(means.astype(np.float32)).to(expected.device)
+        uniform = self.random.random(expected.shape, np.float32)
+        return (torch.from_numpy(uniform).to(expected.device) < expected).to(torch.float32)
 
     def actions(self, part: Parts, observation: Tensor, bits_of: Callable[[Tensor], Tensor]) -> Tensor:
         """Actions [samples, actions] of observations [samples, inputs], differentiable in the parts of the parameters.
@@ -101,7 +109,7 @@ class HybridActor:
         qubits]: to train the actor, the qtDNN's expectations.
         """
         pre = linear(observation, part["pre.0.weight"], part["pre.0.bias"])
-        pre = linear(leaky_relu(pre, _SLOPE), part["pre.1.weight"], part["pre.1.bias"])
+        pre = self._scaled(leaky_relu(pre, _SLOPE), part["pre.1.weight"], part["pre.1.bias"])
         angles, links = pre[:, : self.n_angles], pre[:, self.n_angles :]
         if self.block == "fc":
             bits = linear(angles, part["block.weight"], part["block.bias"])
@@ -115,6 +123,13 @@ class HybridActor:
     def random_bits(self, samples: int) -> Floats:
         """Fair bits [samples, qubits], as float32."""
         return self.random.integers(0, 2, (samples, self.qubits)).astype(np.float32)
+
+    def _scaled(self, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        if self.angle_scale == 1.0:
+            return linear(hidden, weight, bias)
+        scale = torch.ones_like(bias)
+        scale[: self.n_angles] = self.angle_scale
+        return linear(hidden, weight) * scale + bias
 
 
 def _leaky(values: Floats) -> Floats:

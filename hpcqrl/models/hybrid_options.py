@@ -4,7 +4,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hpcqrl.brought import brought_circuit
-from hpcqrl.configuration import MOST_LAYERS, QpuOptions, added, at_least, check_qpu, only_with_circuit, within
+from hpcqrl.configuration import (
+    MOST_LAYERS,
+    QpuOptions,
+    added,
+    at_least,
+    check_qpu,
+    only_with_circuit,
+    positive,
+    within,
+)
 from hpcqrl.models.critic import Critic
 from hpcqrl.models.hdqnn import Networks
 from hpcqrl.models.hybrid_actor import HybridActor
@@ -30,11 +39,16 @@ class HybridOptions(QpuOptions):
     """Hidden units of PreDNN, PostDNN and critics [Table 1]."""
     qtdnn_hidden: int = 2048
     """Hidden units of the qtDNN [Table 1]."""
-    surrogate: Literal["sampled", "expected"] = "sampled"
+    surrogate: Literal["sampled", "expected", "exact"] = "sampled"
     """In training, bits drawn with the qtDNN's probabilities and given their gradient, or the probabilities themselves;
-    the paper does not say. Only who has trained with bits learns what their noise does (README)."""
+    the paper does not say. exact: no qtDNN: the circuit is measured, its own gradient computed; native kernels only."""
     shots: int = 1
-    """Measurements of the circuit for one action: each qubit's more frequent bit counts."""
+    """Measurements of the circuit for one action [1: the text of version 1; later versions: 100 or 1000]."""
+    measure: Literal["bits", "marginals"] = added("bits", before="bits")
+    """What counts of them: each qubit's more frequent bit [section 2], or the mean of its bits [later versions]."""
+    angle_scale: float = added(1.0, before=1.0)
+    """Factor on what PreDNN's last weights make of an observation: below 1 the angles stay near one point, where the
+    qtDNN can follow the circuit (docs/hdqnn.md) [1: the paper]."""
 
 
 def check(options: HybridOptions) -> None:
@@ -45,7 +59,15 @@ def check(options: HybridOptions) -> None:
     at_least(2, qubits=options.qubits)
     on_circuit = options.block == "pqc"
     check_qpu(options, on_circuit)
-    only_with_circuit(on_circuit, circuit=options.circuit)
+    marginals, exact = options.measure == "marginals", options.surrogate == "exact"
+    only_with_circuit(on_circuit, circuit=options.circuit, measure=marginals and "marginals")
+    if marginals and options.shots == 1:
+        raise ValueError("measure marginals needs at least 2 shots, not 1: the mean of one bit is that bit")
+    if exact and not on_circuit:
+        raise ValueError(f"surrogate exact is of a circuit's gradient, and the block {options.block} has none")
+    if exact and options.qpu != "native":
+        raise ValueError(f"surrogate exact computes gradients on the native kernels, not on qpu {options.qpu}")
+    positive(angle_scale=options.angle_scale)
 
 
 def circuit_of(options: HybridOptions) -> Circuit | None:
@@ -64,6 +86,7 @@ def networks(options: HybridOptions, inputs: int, actions: int, circuit: Circuit
     """
     circuit = circuit or efficient_su2(options.qubits, options.layers)
     qpu = options.qpu, options.shots, seed, options.qpu_latency, options.qpu_jitter
-    actor = HybridActor(inputs, actions, circuit, options.block, options.links, options.hidden, *qpu)
+    measured = *qpu, options.measure, options.angle_scale
+    actor = HybridActor(inputs, actions, circuit, options.block, options.links, options.hidden, *measured)
     critic = Critic(inputs, actions, options.hidden)
-    return Networks(actor, critic, options.qtdnn_hidden, options.surrogate == "sampled")
+    return Networks(actor, critic, options.qtdnn_hidden, options.surrogate)

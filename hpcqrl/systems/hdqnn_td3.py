@@ -111,7 +111,7 @@ class Agent:
     def due(self, update: int) -> list[str]:
         """The networks that an update moves; the qtDNN just before the actor [section 3]."""
         delay = self.config.policy_delay
-        qtdnn = ["qtdnn"] if self.config.block == "pqc" and (update + 1) % delay == 0 else []
+        qtdnn = ["qtdnn"] if self.model.has_qtdnn and (update + 1) % delay == 0 else []
         return [*qtdnn, "critic_1", "critic_2", *(["actor"] if update % delay == 0 else [])]
 
     def update(self, number: int, agents: "Agents") -> tuple[float, float]:
@@ -238,4 +238,5 @@ def exported(config: Config, model: Networks, parameters: Parameters, circuit: b
     if circuit and config.block != "pqc":
         raise ValueError(f"the block {config.block} has no circuit")
     env = cast(StretchedActions, environment(config))
+    circuit = circuit or config.surrogate == "exact"  # where nothing else is in its place
     return model.exported(parameters, env.low, env.high, config.shots if circuit else None)
