@@ -101,7 +101,7 @@ def _run(
             for env in agent.envs:
                 cleanup.callback(close, env)
         agents.root_serves = root_serves(agents, needs.root)
-        columns = EPISODE + system.FACTS.columns
+        columns, tested = EPISODE + system.FACTS.columns, system.FACTS.tested
         if resumed:
             restore(agents, system, agent, saved)
         recorder, progress = None, None
@@ -112,7 +112,7 @@ def _run(
                 facts = provenance.attributes(run, agents, every, before, len(episodes))
                 text = _circuit_text(run)
                 again = resumed is not None
-                recorder = cleanup.enter_context(Recorder(out, facts, columns, overwrite, again, rows, text))
+                recorder = cleanup.enter_context(Recorder(out, facts, columns, overwrite, again, rows, text, tested))
         if recorder is not None:
             _say_what_begins(run, agents, needs, out, len(episodes) if resumed else None)
             whole, unit = agent.extent(agents.size - agents.root_serves)
@@ -120,7 +120,7 @@ def _run(
             progress = cleanup.enter_context(Progress(whole, unit, run.name, output_is_terminal(), done))
         elapsed = resumed.elapsed if resumed else 0.0
         alike = system.FACTS.synchronous
-        journal = Journal(agents, columns, recorder, progress, interruption, every, elapsed, alike)
+        journal = Journal(agents, columns, recorder, progress, interruption, every, elapsed, alike, tested)
         parameters = system.train(agent, agents, journal)
         agent.model.layout.load(parameters or {})  # ValueError for one that is missing, while there is a checkpoint
         duration = journal.close(parameters)

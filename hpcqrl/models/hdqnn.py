@@ -80,18 +80,6 @@ class Networks:
         """The smaller of both critics' values, [samples]. Source: TD3, Algorithm 1."""
         return torch.minimum(*(self.critic.value(part[name], observation, action) for name in ("critic_1", "critic_2")))
 
-    def surrogate_error(self, part: dict[str, Parts], angles: Floats) -> float:
-        """Mean |difference| of the qtDNN's probabilities of bits and the circuit's own, at angles [samples, angles].
-
-        NaN where there is no qtDNN.
-        """
-        if not self.has_qtdnn:
-            return math.nan
-        qtdnn = part["qtdnn"]
-        with torch.no_grad():
-            at = torch.from_numpy(angles).to(qtdnn["0.weight"].device)
-            return float((self.qtdnn.expected_bits(qtdnn, at) - self.actor.exact.expected(at)).abs().mean())
-
     def acting(self, parameters: Floats) -> Callable[[Floats], Floats]:
         """Observation [inputs] to action [actions] with these parameters [size] fixed, the block itself inside."""
         act = self.actor.acting(self.actor_part(parameters))
@@ -130,10 +118,14 @@ class Networks:
         return actions
 
     def exported(
-        self, parameters: Mapping[str, Floats], low: Floats, high: Floats, shots: int | None
+        self, parameters: Mapping[str, Floats], low: Floats, high: Floats, circuit: bool
     ) -> tuple[Exported, int]:
-        """`torch_actions` as a module, with the parameters that it needs, and the size of its observations."""
+        """`torch_actions` as a module, with the parameters that it needs, and the size of its observations.
+
+        circuit: with the circuit inside, as always where nothing has stood in its place in training.
+        """
         self.layout.load(parameters)
+        shots = self.actor.shots if circuit or (self.actor.block == "pqc" and not self.has_qtdnn) else None
         networks = ("actor.", "qtdnn.") if shots is None else ("actor.",)
         kept = {name: value for name, value in parameters.items() if name.startswith(networks)}
         return Exported(kept, self.torch_actions(low, high, shots)), kept["actor.pre.0.weight"].shape[1]

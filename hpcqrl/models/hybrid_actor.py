@@ -11,6 +11,7 @@ from torch.nn.functional import leaky_relu, linear
 
 from hpcqrl.models import flat
 from hpcqrl.models.exact_bits import ExactBits
+from hpcqrl.models.products import last_linear
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.devices import make_device
 
@@ -108,9 +109,7 @@ class HybridActor:
         bits_of: from angles [samples, n_angles] to what stands in the place of a circuit's or random bits, [samples,
         qubits]: to train the actor, the qtDNN's expectations.
         """
-        pre = linear(observation, part["pre.0.weight"], part["pre.0.bias"])
-        pre = self._scaled(leaky_relu(pre, _SLOPE), part["pre.1.weight"], part["pre.1.bias"])
-        angles, links = pre[:, : self.n_angles], pre[:, self.n_angles :]
+        angles, links = self.angles_and_links(part, observation)
         if self.block == "fc":
             bits = linear(angles, part["block.weight"], part["block.bias"])
         elif self.block == "zeros":
@@ -118,18 +117,20 @@ class HybridActor:
         else:
             bits = bits_of(angles)
         post = linear(torch.cat([bits, links], 1), part["post.0.weight"], part["post.0.bias"])
-        return torch.tanh(linear(leaky_relu(post, _SLOPE), part["post.1.weight"], part["post.1.bias"]))
+        return torch.tanh(last_linear(leaky_relu(post, _SLOPE), part["post.1.weight"], part["post.1.bias"]))
+
+    def angles_and_links(self, part: Parts, observation: Tensor) -> tuple[Tensor, Tensor]:
+        """What PreDNN makes of observations [samples, inputs]: [samples, n_angles] and [samples, links]."""
+        hidden = leaky_relu(linear(observation, part["pre.0.weight"], part["pre.0.bias"]), _SLOPE)
+        weight, bias = part["pre.1.weight"], part["pre.1.bias"]
+        if self.angle_scale != 1.0:
+            weight = torch.cat([self.angle_scale * weight[: self.n_angles], weight[self.n_angles :]])
+        pre = last_linear(hidden, weight, bias)
+        return pre[:, : self.n_angles], pre[:, self.n_angles :]
 
     def random_bits(self, samples: int) -> Floats:
         """Fair bits [samples, qubits], as float32."""
         return self.random.integers(0, 2, (samples, self.qubits)).astype(np.float32)
-
-    def _scaled(self, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        if self.angle_scale == 1.0:
-            return linear(hidden, weight, bias)
-        scale = torch.ones_like(bias)
-        scale[: self.n_angles] = self.angle_scale
-        return linear(hidden, weight) * scale + bias
 
 
 def _leaky(values: Floats) -> Floats:

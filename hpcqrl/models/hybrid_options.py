@@ -42,6 +42,9 @@ class HybridOptions(QpuOptions):
     surrogate: Literal["sampled", "expected", "exact"] = "sampled"
     """In training, bits drawn with the qtDNN's probabilities and given their gradient, or the probabilities themselves;
     the paper does not say. exact: no qtDNN: the circuit is measured, its own gradient computed; native kernels only."""
+    surrogate_updates: int = added(1, before=1)
+    """Steps of the qtDNN for one of the actor: 1, on the mini-batch of the update before; more [later versions: 32]: on
+    so many parts of the actor's mini-batch, and then critics and actor move one after the other [section 3]."""
     shots: int = 1
     """Measurements of the circuit for one action [1: the text of version 1; later versions: 100 or 1000]."""
     measure: Literal["bits", "marginals"] = added("bits", before="bits")
@@ -51,8 +54,11 @@ class HybridOptions(QpuOptions):
     qtDNN can follow the circuit (docs/hdqnn.md) [1: the paper]."""
 
 
-def check(options: HybridOptions) -> None:
-    """ValueError, naming the value, for one that is out of range, or means nothing to a block without circuit."""
+def check(options: HybridOptions, batch: int) -> None:
+    """ValueError, naming the value, for one that is out of range, or means nothing to a block without circuit.
+
+    batch: samples of a mini-batch.
+    """
     within(1, MOST_LAYERS, layers=options.layers)
     at_least(1, hidden=options.hidden, qtdnn_hidden=options.qtdnn_hidden, shots=options.shots)
     at_least(0, links=options.links)
@@ -67,6 +73,9 @@ def check(options: HybridOptions) -> None:
         raise ValueError(f"surrogate exact is of a circuit's gradient, and the block {options.block} has none")
     if exact and options.qpu != "native":
         raise ValueError(f"surrogate exact computes gradients on the native kernels, not on qpu {options.qpu}")
+    if options.surrogate_updates > 1 and (exact or not on_circuit):
+        raise ValueError(f"surrogate_updates {options.surrogate_updates} means nothing without a qtDNN to fit")
+    within(1, batch, surrogate_updates=options.surrogate_updates)
     positive(angle_scale=options.angle_scale)
 
 

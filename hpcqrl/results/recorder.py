@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 
 from hpcqrl.results.checkpoint import write_checkpoint
-from hpcqrl.results.schema import ATTRIBUTES, EVALUATION, Column, row_dtype
+from hpcqrl.results.schema import ATTRIBUTES, EVALUATION, Column, row_dtype, with_columns
 
 _FIRST_ROOM = 4096  # rows
 _ABOUT = {
@@ -36,7 +36,7 @@ class Recorder:
     """Writes one run's file. attributes: the root attributes but `complete`; units and meanings come from the schema.
 
     circuit: its text, to be kept as it is. resume: carry on with the file that is there, and with its checkpoint, but
-    only with these `rows` of its tables.
+    only with these `rows` of its tables. tested: columns of a test's record beyond those of all systems.
     Raises FileExistsError if the file exists, unless overwrite or resume; OSError if it cannot be written, or another
     run is writing it.
     """
@@ -50,17 +50,19 @@ class Recorder:
         resume: bool = False,
         rows: Mapping[str, np.ndarray] | None = None,
         circuit: str | None = None,
+        tested: tuple[Column, ...] = (),
     ) -> None:
         self.path, self._circuit = Path(path).resolve(), circuit  # also after a chdir; a link stays a link
         self._attributes = dict(attributes)
-        self._columns = {"episodes": columns, "evaluations": EVALUATION}
+        self._columns = {"episodes": columns, "evaluations": EVALUATION + tested}
         self._file: h5py.File | None = None
         self._lock_path = self.path.with_name(f".{self.path.name}.lock")
         self._finished = False
         self._checkpointed = resume and "checkpointed" in self._attributes
         if self.path.exists() and not (overwrite or resume):
             raise FileExistsError(f"{self.path} exists; choose another --out, or pass --overwrite{self._may_go_on()}")
-        tables = {"episodes": np.empty(0, row_dtype(columns))} | dict(rows or {})
+        kept = {name: with_columns(table, self._columns[name]) for name, table in (rows or {}).items()}
+        tables = {"episodes": np.empty(0, row_dtype(columns))} | kept
         self._rows = {name: table.size for name, table in tables.items()}  # of each table that the file has
         self._room = {name: 2 * table.size for name, table in tables.items()}
         try:
