@@ -35,7 +35,8 @@ class ExactBits:
         """Derivatives of the means at angles [samples, angles], [samples, qubits, angles]."""
         samples, qubits = len(angles), self._qpu.device.circuit.qubits
         repeated = torch.from_numpy(np.repeat(angles, qubits, axis=0)).requires_grad_()
-        self.expected(repeated).backward(torch.eye(qubits).repeat(samples, 1))
+        with torch.enable_grad():
+            self.expected(repeated).backward(torch.eye(qubits).repeat(samples, 1))
         assert repeated.grad is not None
         return repeated.grad.numpy().reshape(samples, qubits, -1)
 
