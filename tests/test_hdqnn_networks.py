@@ -61,7 +61,7 @@ def test_measured_bits_are_the_more_frequent_ones(shots):
 
 
 def test_the_qtdnns_slopes_are_the_circuits():
-    """Fitted to sampled bits around one point, as in training, the qtDNN's Jacobian there is near the exact one."""
+    """Fitted to sampled bits around one point, of a small circuit, its Jacobian there is near the exact one."""
     circuit, random = efficient_su2(4, 2), np.random.default_rng(5)
     device, qtdnn = make_device(circuit, seed=1), QtDnn(circuit.n_angles, 4, 256)
     centre = random.uniform(-1.5, 1.5, circuit.n_angles)

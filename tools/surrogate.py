@@ -43,7 +43,7 @@ class Options:
     """The figure: PNG, PDF or SVG, by its ending."""
     batches: int = 500
     """Batches of 256 fresh samples that a qtDNN is fitted to."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     """Of Adam at the first batch; it falls to 0 along a cosine."""
     seeds: int = 1
     """Points, and starts of the qtDNN, over which the mean is taken."""
