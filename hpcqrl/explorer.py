@@ -65,8 +65,11 @@ class Explorer:
         """Whether there is a test after this step, and has not been yet."""
         return self.steps % every == 0 and self.tested < self.steps
 
-    def test(self, policy: Callable[[Any], Any], episodes: int, journal: "Journal", agents: "Agents") -> None:
-        """Play this agent's share of so many episodes in the environment for tests; their returns go to the journal.
+    def test(
+        self, policy: Callable[[Any], Any], episodes: int, journal: "Journal", agents: "Agents", **extra: float
+    ) -> None:
+        """Play this agent's share of so many episodes in the environment for tests; their returns go to the journal,
+        with what else the system notes.
 
         A run that is told to end does not wait for it: the test is then as if it had not begun, on all ranks, and comes
         when the run goes on. All must call.
@@ -85,7 +88,7 @@ class Explorer:
             set_random_states(self.generators, before)
             agents.wished = True
             return
-        journal.evaluation(self.steps, returns, self.updates)
+        journal.evaluation(self.steps, returns, self.updates, **extra)
         self.tested = self.steps
 
     def common(self) -> State:

@@ -34,7 +34,8 @@ class Journal:
     """One on every rank; recorder and progress are rank 0's alone.
 
     checkpoint_every: seconds, 0: only when interrupted; elapsed: seconds of running before this resumption.
-    synchronous: whether agents wait for each other: then there is no checkpoint without all of them.
+    synchronous: whether agents wait for each other: then there is no checkpoint without all of them. tested: columns of
+    a test's record beyond those of all systems.
     """
 
     def __init__(
@@ -47,10 +48,12 @@ class Journal:
         checkpoint_every: float = 0.0,
         elapsed: float = 0.0,
         synchronous: bool = False,
+        tested: tuple[Column, ...] = (),
     ) -> None:
         self._agents, self._recorder, self._progress = agents, recorder, progress
         self._interruption, self._every = interruption, checkpoint_every or float("inf")
-        self._streams = [RecordStream(agents, row_dtype(kind)) for kind in (columns, EVALUATION)]
+        self._streams = [RecordStream(agents, row_dtype(kind)) for kind in (columns, EVALUATION + tested)]
+        self._tested = [column.name for column in tested]
         self._stream, self._evaluations = self._streams
         self._meeting, self._synchronous = Meeting(agents, self._streams), synchronous
         self._extra = [column.name for column in columns[len(EPISODE) :]]
@@ -89,11 +92,15 @@ class Journal:
             self.say("no QPU is left that answers, so the run ends")
         self._interruption.arrived = True
 
-    def evaluation(self, steps: int, returns: Sequence[float], version: int) -> None:
-        """Note the returns of this agent's test episodes after so many of its steps, and the updates before them."""
+    def evaluation(self, steps: int, returns: Sequence[float], version: int, **extra: float) -> None:
+        """Note the returns of this agent's test episodes after so many of its steps, the updates before them, and the
+        system's columns. Raises TypeError if these are not those that it states.
+        """
+        if set(extra) != set(self._tested):
+            raise TypeError(f"the system states the columns {self._tested} of a test, but its record has {list(extra)}")
         if returns:
             facts = steps, self._agents.rank, len(returns), np.mean(returns), np.std(returns), self._elapsed(), version
-            self._evaluations.put(facts)
+            self._evaluations.put((*facts, *(extra[name] for name in self._tested)))
 
     def tick(self) -> None:
         """Send or collect what is due; to be called often, since an episode may take long."""

@@ -70,6 +70,18 @@ class Progress:
                 self._bar.stop()
 
 
+def _surrogate(test: np.ndarray) -> list[str]:
+    """What a test says of a qtDNN, if there was one."""
+    if "current_error" not in (test.dtype.names or ()) or not np.isfinite(test["current_error"]).any():
+        return []
+    names = ("error", "error_half", "error_mean", "slopes")
+    error, half, constant, slopes = (np.nanmean(test[f"current_{name}"]) for name in names)
+    return [
+        f"the qtDNN's error is {error:.4f} there (that of always 1/2: {half:.4f}, of a constant: {constant:.4f}); its "
+        f"slopes' correlation with the circuit's {slopes:.2f}"
+    ]
+
+
 def _plain(rate: float) -> str:
     return f"{rate:,.0f}" if rate >= 100.0 else f"{rate:.3g}"
 
@@ -107,4 +119,5 @@ def summary(run: "Run", duration: float) -> str:
         test = run.evaluations[run.evaluations["steps"] == run.evaluations["steps"].max()]
         mean = np.average(test["mean"], weights=test["episodes"])
         lines.append(f"mean return of the last test's {test['episodes'].sum()} episodes {mean:.3f}")
+        lines += _surrogate(test)
     return "\n".join([*lines, f"written: {run.path}"])

@@ -103,7 +103,7 @@ def _run(
             for env in agent.envs:
                 cleanup.callback(close, env)
         agents.root_serves = root_serves(agents, needs.root)
-        columns = EPISODE + system.FACTS.columns
+        columns, tested = EPISODE + system.FACTS.columns, system.FACTS.tested
         if resumed:
             restore(agents, str(out), system, agent, saved)
         recorder, progress = None, None
@@ -112,7 +112,7 @@ def _run(
                 before, episodes = (saved.attributes, saved.rows.get("episodes", 0)) if saved else ({}, 0)
                 facts = provenance.attributes(run, agents, every, before, episodes)
                 text = _circuit_text(run)
-                recorder = cleanup.enter_context(Recorder(out, facts, columns, overwrite, saved, text))
+                recorder = cleanup.enter_context(Recorder(out, facts, columns, overwrite, saved, text, tested))
         if recorder is not None:
             _say_what_begins(run, agents, needs, out, episodes if resumed else None)
             whole, unit = agent.extent(agents.size - agents.root_serves)
@@ -120,7 +120,7 @@ def _run(
             progress = cleanup.enter_context(Progress(whole, unit, run.name, output_is_terminal(), done))
         elapsed = resumed.elapsed if resumed else 0.0
         alike = system.FACTS.synchronous
-        journal = Journal(agents, columns, recorder, progress, interruption, every, elapsed, alike)
+        journal = Journal(agents, columns, recorder, progress, interruption, every, elapsed, alike, tested)
         try:
             parameters = system.train(agent, agents, journal)
         except QpuFailed as failed:

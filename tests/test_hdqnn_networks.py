@@ -54,14 +54,14 @@ def test_measured_bits_are_the_more_frequent_ones(shots):
     actor = HybridActor(2, 1, efficient_su2(3, 2), shots=shots)
     angles = np.random.default_rng(3).uniform(-3, 3, (1, actor.n_angles))
     marginals = 0.5 - 0.5 * reference(actor.circuit, True, angles, np.zeros(0), np.ones((1, 3)))[0]
-    exact = actor.exact_bits(angles)
+    exact = actor.exact.expected(torch.from_numpy(angles)).numpy()
     assert np.allclose(exact, sum(binom.pmf(k, shots, marginals) for k in range(shots // 2 + 1, shots + 1)), atol=1e-6)
     mean = actor.measured(np.repeat(angles, 4000, axis=0)).mean(axis=0)
     assert (np.abs(mean - exact[0]) < 4.5 * np.sqrt(exact[0] * (1 - exact[0]) / 4000) + 1e-9).all()
 
 
 def test_the_qtdnns_slopes_are_the_circuits():
-    """Fitted to sampled bits around one point, as in training, the qtDNN's Jacobian there is near the exact one."""
+    """Fitted to sampled bits around one point, of a small circuit, its Jacobian there is near the exact one."""
     circuit, random = efficient_su2(4, 2), np.random.default_rng(5)
     device, qtdnn = make_device(circuit, seed=1), QtDnn(circuit.n_angles, 4, 256)
     centre = random.uniform(-1.5, 1.5, circuit.n_angles)

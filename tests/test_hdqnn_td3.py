@@ -13,6 +13,7 @@ from mpi4py import MPI
 from torch import nn
 
 from hpcqrl.parallel.agents import Agents
+from hpcqrl.quantum.torch_circuit import torch_expval
 from hpcqrl.results.reader import read_run
 from hpcqrl.rl.transitions import Transitions
 from hpcqrl.systems import hdqnn_td3
@@ -89,11 +90,14 @@ class Reference:
         actor = [("pre.0", 2, 8), ("pre.1", 8, n + 2), ("post.0", 5, 8), ("post.1", 8, 1)]
         if agent.config.block == "fc":
             actor.append(("block", n, 3))
-        self.sampled, self.random = agent.config.surrogate == "sampled", copy.deepcopy(agent.model.actor.random)
+        self.marginals = agent.config.measure == "marginals"
+        self.surrogate, self.random = agent.config.surrogate, copy.deepcopy(agent.model.actor.random)
+        if agent.config.block == "pqc":  # measured with the same random numbers; gradients by torch alone
+            self.device, self.expval = copy.deepcopy(agent.model.actor.device), torch_expval(agent.model.actor.circuit)
         self.n, self.networks = n, {"actor": module("actor", *actor)}
         for name in ("critic_1", "critic_2"):
             self.networks[name] = module(name, ("state", 2, 8), ("joint.0", 9, 8), ("joint.1", 8, 1))
-        if agent.config.block == "pqc":
+        if agent.config.block == "pqc" and self.surrogate != "exact":
             self.networks["qtdnn"] = module("qtdnn", ("0", n, 16), ("1", 16, 3))
         self.targets = copy.deepcopy({name: self.networks[name] for name in ("actor", "critic_1", "critic_2")})
         self.optimisers = {name: torch.optim.Adam(net.parameters(), lr=3e-4) for name, net in self.networks.items()}
@@ -105,9 +109,18 @@ class Reference:
     def act(self, net, s):
         pre = net["pre_1"](nn.functional.leaky_relu(net["pre_0"](s)))
         angles, links = pre[:, : self.n], pre[:, self.n :]
-        bits = net["block"](angles) if "block" in net else torch.sigmoid(self.logits(angles))
-        if self.sampled and "block" not in net:  # the gradient of the probability, whatever bit is drawn
-            drawn = torch.from_numpy(self.random.random(bits.shape, np.float32)) < bits
+        if "block" in net:
+            bits = net["block"](angles)
+        elif self.surrogate == "exact":
+            bits = 0.5 - 0.5 * self.expval(angles, torch.zeros(0))
+            drawn = torch.from_numpy(self.device.sample(angles.detach().numpy(), np.zeros(0), 1)[:, 0])
+        else:
+            bits = torch.sigmoid(self.logits(angles))
+            if self.marginals:
+                drawn = torch.from_numpy(self.random.binomial(5, bits.detach().double().numpy()) / 5)
+            elif self.surrogate == "sampled":
+                drawn = torch.from_numpy(self.random.random(bits.shape, np.float32)) < bits
+        if self.surrogate != "expected" and "block" not in net:  # the gradient of the mean, whatever bit is drawn
             bits = bits + (drawn.float() - bits).detach()
         return torch.tanh(net["post_1"](nn.functional.leaky_relu(net["post_0"](torch.cat([bits, links], 1)))))
 
@@ -122,19 +135,33 @@ class Reference:
         for name in names:
             self.optimisers[name].step()
 
-    def update(self, number, batch, noise):
-        """One update; an actor's step comes before those of the critics and the qtDNN that it goes through."""
+    def fit(self, angles, bits):
+        self.move(["qtdnn"], nn.functional.binary_cross_entropy(torch.sigmoid(self.logits(angles)), bits))
+
+    def update(self, number, batch, noise, parts):
+        """One update. With a qtDNN fitted to parts of the mini-batch it comes first, and the actor last; without, an
+        actor's step comes before those of the critics and the qtDNN that it goes through.
+        """
         s, a, r, s2, ended, angles, bits = batch
         with torch.no_grad():
             a2 = (self.act(self.targets["actor"], s2) + (0.2 * noise).clamp(-0.5, 0.5)).clamp(-1, 1)
             q2 = torch.min(*(self.value(self.targets[name], s2, a2) for name in ("critic_1", "critic_2")))
             y = r + 0.99 * (1 - ended) * q2
-        if number % 2 == 0:
+        actor_too = number % 2 == 0
+
+        def move_actor():
             self.move(["actor"], -self.value(self.networks["critic_1"], s, self.act(self.networks["actor"], s)).mean())
+
+        if actor_too and not parts:
+            move_actor()
+        for rows in parts if actor_too else []:
+            self.fit(angles[rows], bits[rows])
         critics = ["critic_1", "critic_2"]
         self.move(critics, sum(nn.functional.mse_loss(self.value(self.networks[name], s, a), y) for name in critics))
-        if number % 2 == 1 and "qtdnn" in self.networks:
-            self.move(["qtdnn"], nn.functional.binary_cross_entropy(torch.sigmoid(self.logits(angles)), bits))
+        if actor_too and parts:
+            move_actor()
+        if not actor_too and not parts and "qtdnn" in self.networks:
+            self.fit(angles, bits)
         if number % 2 == 0:
             for name, target in self.targets.items():
                 for old, new in zip(target.parameters(), self.networks[name].parameters(), strict=True):
@@ -150,7 +177,9 @@ class Reference:
         return torch.cat([value.reshape(-1) for value in parts.values()])
 
 
-@pytest.mark.parametrize(("block", "surrogate"), [("pqc", "sampled"), ("pqc", "expected"), ("fc", "sampled")])
+@pytest.mark.parametrize(
+    ("block", "surrogate"), [("pqc", "sampled"), ("pqc", "expected"), ("pqc", "exact"), ("fc", "sampled")]
+)
 def test_the_update_is_td3s_in_torch_optim(block, surrogate):
     agent = built.agent(hdqnn_td3, env="Reach-v0", block=block, surrogate=surrogate, **SIZES)
     explorer, trained = agent.explorer, agent.trained
@@ -165,14 +194,16 @@ def test_the_update_is_td3s_in_torch_optim(block, surrogate):
     for update in range(1, 11):
         random = copy.deepcopy(explorer.random)
         batch = [torch.from_numpy(part) for part in explorer.replay.sample(16, random).values()]
-        expected.update(update, batch, torch.from_numpy(random.standard_normal((16, 1), np.float32)))
+        parts = np.array_split(random.permutation(16), 3) if surrogate == "refitted" and update % 2 == 0 else []
+        noise = torch.from_numpy(random.standard_normal((16, 1), np.float32))
+        expected.update(update, batch, noise, parts)
         agent.update(update, Agents(MPI.COMM_SELF))
         theta = expected.flat(expected.networks, agent.model.layout, trained.theta)
         assert torch.allclose(trained.theta, theta, rtol=0, atol=2e-6), update
         target = expected.flat(expected.targets, agent.model.layout, trained.target)
         assert torch.allclose(trained.target, target, rtol=0, atol=2e-6), update
     assert (trained.theta - before).abs().max() > 2e-3
-    assert trained.adam_steps.tolist() == ([5, 10, 10, 5] if block == "pqc" else [10, 10, 5])
+    assert trained.adam_steps.tolist() == ([5, 10, 10, 5] if agent.model.has_qtdnn else [10, 10, 5])
 
 
 def same(first, second) -> None:
@@ -212,9 +243,10 @@ def test_ranks_are_agents_averaged_by_hand(tmp_path, ranks):
             seen[k] = later
             ended = terminated or truncated
         if step >= 20:
-            due = agents[0].due(step - 19)
+            (due,) = agents[0].turns(step - 19)
             for agent in agents:
-                agent.gradients(due)
+                drawn = agent.explorer.replay.sample(16, agent.explorer.random).values()
+                agent.gradients(due, [torch.from_numpy(part) for part in drawn])
             mean = sum(agent.trained.gradient.clone() for agent in agents) / ranks
             for agent in agents:
                 agent.trained.gradient.copy_(mean)
@@ -238,7 +270,7 @@ class Silent:
 
     def tick(self) -> None: ...
 
-    def evaluation(self, steps: int, returns: list[float], version: int) -> None:
+    def evaluation(self, steps: int, returns: list[float], version: int, **extra: float) -> None:
         self.means.append(float(np.mean(returns)))
 
 

@@ -159,7 +159,7 @@ def test_an_exported_policy_acts_alike_without_this_package(files, tmp_path, sys
 @pytest.mark.parametrize("circuit", [True, False])
 def test_hdqnns_circuit_or_bits_drawn_from_its_qtdnn_can_be_exported(files, circuit):
     module, config, model, parameters = parts(files / "hdqnn-td3.h5")
-    model.sampled = True
+    model.surrogate = "sampled"
     policy, inputs_size = module.exported(config, model, parameters, circuit)
     assert inputs_size == 2
     torch.manual_seed(0)

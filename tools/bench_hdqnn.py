@@ -1,13 +1,14 @@
 """Where a training step of hDQNN in TD3 goes, beside the matrix products in it.
 
 python tools/bench_hdqnn.py --env Humanoid-v4
+python tools/bench_hdqnn.py --precision bfloat16 --surrogate exact
 """
 
 import hpcqrl.one_thread  # noqa: F401, I001  (before NumPy and torch are imported)
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -36,7 +37,13 @@ class Products(TorchDispatchMode):
         return operation(*args, **(kwargs or {}))
 
 
-def main(env: str = "Humanoid-v4", steps: int = 600) -> None:
+def main(
+    env: str = "Humanoid-v4",
+    steps: int = 600,
+    surrogate: Literal["sampled", "expected", "exact"] = "sampled",
+    surrogate_updates: int = 1,
+    precision: Literal["float32", "bfloat16"] = "float32",
+) -> None:
     """Median processor time of each part of a step (an agent's own, whatever else the machine does), one thread."""
     seconds: dict[str, list[float]] = {}
 
@@ -47,10 +54,13 @@ def main(env: str = "Humanoid-v4", steps: int = 600) -> None:
         return result
 
     agents = Agents(MPI.COMM_SELF)
-    config = Config(env=env, steps=steps + 300, random_steps=300)
+    trained: dict[str, Any] = {"surrogate": surrogate, "surrogate_updates": surrogate_updates, "precision": precision}
+    config = Config(env=env, steps=steps + 300, random_steps=300, threads=1, **trained)
     agent = Agent(config, 0, circuit(config))
     measured = agent.model.actor.measured
-    agent.model.actor.measured = lambda angles: timed("of it the circuit", measured, angles)  # type: ignore[method-assign]
+    agent.model.actor.measured = lambda angles: timed(  # type: ignore[method-assign]
+        "of it the circuit" if len(angles) == 1 else "the circuit of a batch", measured, angles
+    )
     observation, _ = agent.env.reset()
     shapes: list[tuple[Shape, Shape]] = []
     for step in range(300 + steps):

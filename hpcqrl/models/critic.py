@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn.functional import leaky_relu, linear
 
 from hpcqrl.models import flat
+from hpcqrl.models.products import last_linear
 
 Parts = dict[str, Tensor]
 
@@ -24,4 +25,4 @@ class Critic:
         """Q [samples] of observations [samples, inputs] and actions [samples, actions]."""
         state = leaky_relu(linear(observation, part["state.weight"], part["state.bias"]))
         joint = linear(torch.cat([state, action], 1), part["joint.0.weight"], part["joint.0.bias"])
-        return linear(leaky_relu(joint), part["joint.1.weight"], part["joint.1.bias"])[:, 0]
+        return last_linear(leaky_relu(joint), part["joint.1.weight"], part["joint.1.bias"])[:, 0]

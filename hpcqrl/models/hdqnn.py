@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,20 +18,25 @@ from hpcqrl.quantum.torch_circuit import torch_sample
 
 Floats = NDArray[np.floating]
 Parts = dict[str, Tensor]
+Surrogate = Literal["sampled", "expected", "exact"]
 
 
 class Networks:
-    """qtDNN (for block "pqc"), critic_1, critic_2 and actor, one after the other in one flat vector.
+    """qtDNN (for block "pqc" with a surrogate), critic_1, critic_2 and actor, one after the other in one flat vector.
 
     So whichever an update moves, and those that have targets (all but the qtDNN), are each one piece of the vector.
-    sampled: in the circuit's place stand bits drawn with the qtDNN's probabilities, with the gradient of these, not the
-        probabilities themselves.
+    surrogate: when the actor is trained, the circuit's place is taken by what is drawn with the qtDNN's probabilities
+        and has their gradient ("sampled"), or by these themselves ("expected"); or by the circuit, measured, with its
+        own gradient, that of what is measured on average ("exact"): then there is no qtDNN.
     """
 
-    def __init__(self, actor: HybridActor, critic: Critic, qtdnn_hidden: int, sampled: bool = False) -> None:
-        self.actor, self.critic, self.sampled = actor, critic, sampled
+    def __init__(
+        self, actor: HybridActor, critic: Critic, qtdnn_hidden: int, surrogate: Surrogate = "expected"
+    ) -> None:
+        self.actor, self.critic, self.surrogate = actor, critic, surrogate
         self.layouts = {"critic_1": critic.layout, "critic_2": critic.layout, "actor": actor.layout}
-        if actor.block == "pqc":
+        self.has_qtdnn = actor.block == "pqc" and surrogate != "exact"
+        if self.has_qtdnn:
             self.qtdnn = QtDnn(actor.n_angles, actor.qubits, qtdnn_hidden)
             self.layouts = {"qtdnn": self.qtdnn.layout} | self.layouts
         shapes: dict[str, flat.Shape] = {}
@@ -40,42 +46,39 @@ class Networks:
         self.size = self.layout.size  # of the flat vector
 
     def initial(self, random: np.random.Generator) -> Floats:
-        """Starting parameters, flat [size], float32, each layer as torch.nn.Linear starts."""
+        """Starting parameters, flat [size], float32, each layer as torch.nn.Linear starts; but where angles are scaled,
+        so that they stay near a point, this is a point anywhere: around 0 a circuit of rotations has hardly a slope.
+        """
         weights = [shape for shape in self.layout.shapes.values() if len(shape) == 2]
         layers = [flat.initial_linear(inputs, outputs, random) for outputs, inputs in weights]
-        return np.concatenate(layers).astype(np.float32)
+        theta = np.concatenate(layers).astype(np.float32)
+        if self.actor.angle_scale != 1.0:
+            bias = self.layout.split(theta)["actor.pre.1.bias"]
+            bias[: self.actor.n_angles] = random.uniform(-math.pi, math.pi, self.actor.n_angles)
+        return theta
 
     def actions(self, actor: Parts, part: dict[str, Parts], observation: Tensor) -> Tensor:
-        """An actor's actions [samples, actions], with the qtDNN among `part` in the circuit's place."""
+        """An actor's actions [samples, actions], with what trains it in the circuit's place, the qtDNN among `part`."""
 
         def bits_of(angles: Tensor) -> Tensor:
             if self.actor.block == "rbg":
                 return torch.from_numpy(self.actor.random_bits(len(angles))).to(angles.device)
-            expected = self.qtdnn.expected_bits(part["qtdnn"], angles)
-            if not self.sampled:
-                return expected
-            uniform = self.actor.random.random(expected.shape, np.float32)
-            bits = (torch.from_numpy(uniform).to(angles.device) < expected).to(torch.float32)
-            return bits + expected - expected.detach()
+            if self.has_qtdnn:
+                expected = self.qtdnn.expected_bits(part["qtdnn"], angles)
+                if self.surrogate == "expected":
+                    return expected
+                return self.actor.drawn(expected) + expected - expected.detach()
+            measured = torch.from_numpy(self.actor.measured(angles.detach().cpu().numpy())).to(angles.device)
+            if not angles.requires_grad:
+                return measured
+            expected = self.actor.exact.expected(angles)
+            return measured + (expected - expected.detach())
 
         return self.actor.actions(actor, observation, bits_of)
 
     def smaller_value(self, part: dict[str, Parts], observation: Tensor, action: Tensor) -> Tensor:
         """The smaller of both critics' values, [samples]. Source: TD3, Algorithm 1."""
         return torch.minimum(*(self.critic.value(part[name], observation, action) for name in ("critic_1", "critic_2")))
-
-    def surrogate_error(self, part: dict[str, Parts], angles: Floats) -> float:
-        """Mean |difference| of the qtDNN's probabilities of bits and the circuit's own, at angles [samples, angles].
-
-        NaN for a block that has no qtDNN.
-        """
-        if self.actor.block != "pqc":
-            return math.nan
-        qtdnn = part["qtdnn"]
-        with torch.no_grad():
-            at = torch.from_numpy(angles).to(qtdnn["0.weight"].device)
-            expected = self.qtdnn.expected_bits(qtdnn, at).cpu().numpy()
-        return float(np.abs(expected - self.actor.exact_bits(angles)).mean())
 
     def acting(self, parameters: Floats) -> Callable[[Floats], Floats]:
         """Observation [inputs] to action [actions] with these parameters [size] fixed, the block itself inside."""
@@ -93,6 +96,7 @@ class Networks:
         """
         lowest, highest = (torch.tensor(bound, dtype=torch.float32) for bound in (low, high))
         sample = None if shots is None else torch_sample(self.actor.circuit, shots)
+        marginals = self.actor.measure == "marginals"
 
         def actions(part: Parts, observation: Tensor) -> Tensor:
             def bits_of(angles: Tensor) -> Tensor:
@@ -100,9 +104,13 @@ class Networks:
                     return torch.randint(0, 2, (angles.shape[0], self.actor.qubits)).to(torch.float32)
                 if sample is not None and shots is not None:
                     ones = sample(angles, angles.new_zeros(0)).sum(1)
-                    return (2 * ones > shots).to(torch.float32)
+                    return ones / shots if marginals else (2 * ones > shots).to(torch.float32)
                 expected = self.qtdnn.expected_bits(_of("qtdnn", part), angles)
-                return torch.bernoulli(expected) if self.sampled else expected
+                if self.surrogate == "expected":
+                    return expected
+                if marginals:
+                    return torch.binomial(torch.full_like(expected, self.actor.shots), expected) / self.actor.shots
+                return torch.bernoulli(expected)
 
             action = self.actor.actions(_of("actor", part), observation, bits_of)
             return lowest + 0.5 * (action + 1.0) * (highest - lowest)
@@ -110,10 +118,14 @@ class Networks:
         return actions
 
     def exported(
-        self, parameters: Mapping[str, Floats], low: Floats, high: Floats, shots: int | None
+        self, parameters: Mapping[str, Floats], low: Floats, high: Floats, circuit: bool
     ) -> tuple[Exported, int]:
-        """`torch_actions` as a module, with the parameters that it needs, and the size of its observations."""
+        """`torch_actions` as a module, with the parameters that it needs, and the size of its observations.
+
+        circuit: with the circuit inside, as always where nothing has stood in its place in training.
+        """
         self.layout.load(parameters)
+        shots = self.actor.shots if circuit or (self.actor.block == "pqc" and not self.has_qtdnn) else None
         networks = ("actor.", "qtdnn.") if shots is None else ("actor.",)
         kept = {name: value for name, value in parameters.items() if name.startswith(networks)}
         return Exported(kept, self.torch_actions(low, high, shots)), kept["actor.pre.0.weight"].shape[1]

@@ -10,12 +10,15 @@ from torch import Tensor
 from torch.nn.functional import leaky_relu, linear
 
 from hpcqrl.models import flat
+from hpcqrl.models.exact_bits import ExactBits
+from hpcqrl.models.products import last_linear
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.devices import NATIVE, Backend, make_device
 
 Floats = NDArray[np.floating]
 Parts = dict[str, Tensor]
 Block = Literal["pqc", "fc", "rbg", "zeros"]
+Measure = Literal["bits", "marginals"]
 
 _NO_WEIGHTS = np.zeros(0)
 _SLOPE = 0.01  # of the leaky ReLU below zero, torch's
@@ -25,13 +28,16 @@ class HybridActor:
     """x -> PreDNN -> angles and links; angles -> block -> bits; (bits, links) -> PostDNN -> tanh -> action in (-1, 1).
 
     block: "pqc" measures the circuit with these angles, `shots` times, and takes each qubit's more frequent bit (0 for
-    a tie); "fc" is a linear map; "rbg" fair random bits; "zeros" zeros. Source: hDQNN (arXiv:2503.09119),
-    Figure 2 and Table 1: PreDNN [376, 256, 230], PostDNN [20, 256, 17] for 220 angles, 10 bits and 10 links.
+    a tie), or, if `measure` says marginals, the mean of its bits; "fc" is a linear map; "rbg" fair random bits; "zeros"
+    zeros. angle_scale: of what PreDNN's last weights, not its bias, give as angles, which so stay near a point.
+    Source: hDQNN (arXiv:2503.09119), Figure 2 and Table 1: PreDNN [376, 256, 230], PostDNN [20, 256, 17] for 220
+    angles, 10 bits and 10 links.
     """
 
     def __init__(
         self, inputs: int, actions: int, circuit: Circuit, block: Block = "pqc", links: int = 10, hidden: int = 256,
         qpu: str | Backend = NATIVE, shots: int = 1, seed: int = 0, latency: float = 0.0, jitter: float = 0.0,
+        measure: Measure = "bits", angle_scale: float = 1.0,
     ) -> None:  # fmt: skip
         if circuit.n_weights or not circuit.n_angles or not circuit.measures_every_qubit:
             raise ValueError(
@@ -40,10 +46,10 @@ class HybridActor:
                 f"{', '.join(circuit.measured)}"
             )
         self.block, self.qubits, self.n_angles, self.shots = block, circuit.qubits, circuit.n_angles, shots
-        self.circuit, qubits = circuit, circuit.qubits
+        self.circuit, self.measure, self.angle_scale, qubits = circuit, measure, angle_scale, circuit.qubits
         if block == "pqc":
             self.device = make_device(circuit, qpu, shots, seed, latency, jitter)
-            self._exact = make_device(circuit)
+            self.exact = ExactBits(circuit, shots, measure == "marginals")
         # Of block "rbg", and of the bits drawn in the circuit's place; the device draws from the seed itself.
         self.random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
         self.generators = {"actor": self.random}
@@ -65,6 +71,8 @@ class HybridActor:
 
         def act(observation: Floats) -> tuple[Floats, Floats, Floats]:
             pre = part["pre.1.weight"] @ _leaky(part["pre.0.weight"] @ observation + part["pre.0.bias"])
+            if self.angle_scale != 1.0:
+                pre[: self.n_angles] *= np.float32(self.angle_scale)
             pre += part["pre.1.bias"]
             angles, links = pre[: self.n_angles], pre[self.n_angles :]
             if self.block == "pqc":
@@ -81,18 +89,19 @@ class HybridActor:
         return act
 
     def measured(self, angles: Floats) -> Floats:
-        """Bits [samples, qubits] of the circuit with these angles [samples, n_angles], as float32."""
+        """What is measured of the circuit with these angles [samples, n_angles]: [samples, qubits], float32."""
         bits = self.device.sample(angles, _NO_WEIGHTS, self.shots)
-        return (2 * bits.sum(axis=1, dtype=np.int64) > self.shots).astype(np.float32)
+        ones = bits.sum(axis=1, dtype=np.int64)
+        return (ones / self.shots if self.measure == "marginals" else 2 * ones > self.shots).astype(np.float32)
 
-    def exact_bits(self, angles: Floats) -> Floats:
-        """What `measured` gives on average, [samples, qubits], exactly: what the qtDNN is to learn."""
-        marginals = 0.5 - 0.5 * self._exact.expval(angles, _NO_WEIGHTS)
-        if self.shots == 1:
-            return marginals
-        from scipy.stats import binom
-
-        return binom.sf(self.shots // 2, self.shots, marginals.clip(0.0, 1.0))  # rounding may leave it
+    def drawn(self, expected: Tensor) -> Tensor:
+        """The same drawn with the probabilities that a network in the circuit's place gives, [samples, qubits]."""
+        if self.measure == "marginals":
+            chances = expected.detach().cpu().double().clamp(0.0, 1.0).numpy()
+            means = self.random.binomial(self.shots, chances) / self.shots
+            return torch.from_numpy(means.astype(np.float32)).to(expected.device)
+        uniform = self.random.random(expected.shape, np.float32)
+        return (torch.from_numpy(uniform).to(expected.device) < expected).to(torch.float32)
 
     def actions(self, part: Parts, observation: Tensor, bits_of: Callable[[Tensor], Tensor]) -> Tensor:
         """Actions [samples, actions] of observations [samples, inputs], differentiable in the parts of the parameters.
@@ -100,9 +109,7 @@ class HybridActor:
         bits_of: from angles [samples, n_angles] to what stands in the place of a circuit's or random bits, [samples,
         qubits]: to train the actor, the qtDNN's expectations.
         """
-        pre = linear(observation, part["pre.0.weight"], part["pre.0.bias"])
-        pre = linear(leaky_relu(pre, _SLOPE), part["pre.1.weight"], part["pre.1.bias"])
-        angles, links = pre[:, : self.n_angles], pre[:, self.n_angles :]
+        angles, links = self.angles_and_links(part, observation)
         if self.block == "fc":
             bits = linear(angles, part["block.weight"], part["block.bias"])
         elif self.block == "zeros":
@@ -110,7 +117,16 @@ class HybridActor:
         else:
             bits = bits_of(angles)
         post = linear(torch.cat([bits, links], 1), part["post.0.weight"], part["post.0.bias"])
-        return torch.tanh(linear(leaky_relu(post, _SLOPE), part["post.1.weight"], part["post.1.bias"]))
+        return torch.tanh(last_linear(leaky_relu(post, _SLOPE), part["post.1.weight"], part["post.1.bias"]))
+
+    def angles_and_links(self, part: Parts, observation: Tensor) -> tuple[Tensor, Tensor]:
+        """What PreDNN makes of observations [samples, inputs]: [samples, n_angles] and [samples, links]."""
+        hidden = leaky_relu(linear(observation, part["pre.0.weight"], part["pre.0.bias"]), _SLOPE)
+        weight, bias = part["pre.1.weight"], part["pre.1.bias"]
+        if self.angle_scale != 1.0:
+            weight = torch.cat([self.angle_scale * weight[: self.n_angles], weight[self.n_angles :]])
+        pre = last_linear(hidden, weight, bias)
+        return pre[:, : self.n_angles], pre[:, self.n_angles :]
 
     def random_bits(self, samples: int) -> Floats:
         """Fair bits [samples, qubits], as float32."""

@@ -54,6 +54,16 @@ class TrainedVector:
         piece = self.piece(networks)
         self.target[piece].lerp_(self.theta[piece], tau)
 
+    def moved(self, networks: list[str]) -> Tensor:
+        """Of neighbouring networks all that `adam` moves, theta and both moments, as one flat vector: a copy."""
+        piece = self.piece(networks)
+        return torch.cat([self.theta.detach()[piece], self.moments[0, piece], self.moments[1, piece]])
+
+    def move_to(self, networks: list[str], moved: Tensor) -> None:
+        """Have it so."""
+        piece = self.piece(networks)
+        self.theta.data[piece], self.moments[:, piece] = moved.reshape(3, -1)[0], moved.reshape(3, -1)[1:]
+
     def state(self) -> dict[str, NDArray]:
         """What a checkpoint keeps."""
         return {name: vector.detach().cpu().numpy() for name, vector in self._kept().items()}

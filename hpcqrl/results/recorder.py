@@ -22,7 +22,7 @@ from hpcqrl.results import checksums, facts
 from hpcqrl.results.checkpoint import Checkpoint, packed_checkpoint
 from hpcqrl.results.in_place import InPlace
 from hpcqrl.results.plain import ERRORS, open_plain
-from hpcqrl.results.schema import EVALUATION, Column, row_dtype
+from hpcqrl.results.schema import EVALUATION, Column, row_dtype, with_columns
 from hpcqrl.results.tables import ordering
 
 _FIRST_ROOM = 4096  # rows
@@ -34,8 +34,9 @@ class Recorder:
 
     circuit: its text, to be kept as it is. saved: carry on with the file that is there, from this checkpoint of it; the
     rows that came after it are dropped.
+    tested: columns of a test's record beyond those of all systems.
     Raises FileExistsError if the file exists, unless overwrite or saved; OSError if it cannot be written, or another
-    run is writing it; ValueError if it has rows of other columns.
+    run is writing it; ValueError if it has rows of columns that this run does not.
     """
 
     def __init__(
@@ -46,10 +47,11 @@ class Recorder:
         overwrite: bool = False,
         saved: Checkpoint | None = None,
         circuit: str | None = None,
+        tested: tuple[Column, ...] = (),
     ) -> None:
         self.path, self._circuit = Path(path).resolve(), circuit  # also after a chdir; a link stays a link
         self._attributes = dict(attributes)
-        self._columns = {"episodes": columns, "evaluations": EVALUATION}
+        self._columns = {"episodes": columns, "evaluations": EVALUATION + tested}
         self._file: InPlace | None = None
         self._lock_path = self.path.with_name(f".{self.path.name}.lock")
         self._finished = False
@@ -194,10 +196,11 @@ class Recorder:
         rooms = {name: max(_FIRST_ROOM, 2 * saved.rows.get(name, 0)) for name in self._columns}
         with open_plain(self.path, proven=True) as old, self._new_file(rooms, _roomy(size)) as file:
             for name, number in saved.rows.items():
-                if old[name].dtype != row_dtype(self._columns[name]):
+                known = {column.name for column in self._columns[name]}
+                if set(old[name].dtype.names) - known:
                     raise ValueError(f"{self.path} has {name} of other columns: {', '.join(old[name].dtype.names)}")
                 for rows in checksums.pieces(old[name], number):
-                    file.append(name, rows)
+                    file.append(name, with_columns(rows, self._columns[name]))
             parts = packed_checkpoint(file.written, saved.elapsed, saved.common, saved.agents)
             file.keep(parts, float(saved.attributes["checkpointed"]), False)
 

@@ -40,6 +40,16 @@ EXTRA = {
         Column("epsilon", "<f8", "1", "probability of a random action at the episode's end"),
         Column("qtdnn_loss", "<f8", "nats", "binary cross-entropy of qtDNN and sampled bits, mean over the updates"),
         Column("qtdnn_error", "<f8", "1", "mean |qtDNN - exact probability| of the circuit's bits, after the episode"),
+        Column("replayed_spread", "<f8", "rad", "standard deviation of the replayed angles, mean over them"),
+        Column("replayed_error", "<f8", "1", "mean |qtDNN - exact mean of what is measured|, at replayed angles"),
+        Column("replayed_error_half", "<f8", "1", "the same of the answer 1/2"),
+        Column("replayed_error_mean", "<f8", "1", "the same of the mean over the samples"),
+        Column("replayed_slopes", "<f8", "1", "correlation of the qtDNN's Jacobian with the circuit's, there"),
+        Column("current_spread", "<f8", "rad", "standard deviation of the present actor's angles, mean over them"),
+        Column("current_error", "<f8", "1", "mean |qtDNN - exact mean of what is measured|, at the present actor's"),
+        Column("current_error_half", "<f8", "1", "the same of the answer 1/2"),
+        Column("current_error_mean", "<f8", "1", "the same of the mean over the samples"),
+        Column("current_slopes", "<f8", "1", "correlation of the qtDNN's Jacobian with the circuit's, there"),
     )
 }
 
@@ -98,3 +108,17 @@ SYNCHRONOUS = ("dist-qtrl", "hdqnn-td3")
 def row_dtype(columns: tuple[Column, ...]) -> np.dtype:
     """The NumPy type of a row."""
     return np.dtype([(column.name, column.dtype) for column in columns])
+
+
+def with_columns(rows: np.ndarray, columns: tuple[Column, ...]) -> np.ndarray:
+    """Rows with these columns: what a file of an older version lacks is NaN, and 0 in a column of whole numbers."""
+    wanted = row_dtype(columns)
+    if rows.dtype == wanted:
+        return rows
+    result = np.zeros(rows.shape, wanted)
+    for column in columns:
+        if column.name in (rows.dtype.names or ()):
+            result[column.name] = rows[column.name]
+        elif np.dtype(column.dtype).kind == "f":
+            result[column.name] = np.nan
+    return result

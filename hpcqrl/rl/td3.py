@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hpcqrl.configuration import MOST_IN_A_BATCH, at_least, positive, within
 
 
@@ -9,6 +12,10 @@ from hpcqrl.configuration import MOST_IN_A_BATCH, at_least, positive, within
 class Td3Options:
     """What TD3 itself lets one choose."""
 
+    test_every: int = 5000
+    """Steps of each agent between tests without exploration noise [TD3]."""
+    test_episodes: int = 10
+    """Episodes of a test, of all agents together [TD3]."""
     random_steps: int = 1000
     """Steps of each agent with random actions, before the first update [TD3, 6.1]."""
     batch: int = 256
@@ -33,6 +40,7 @@ class Td3Options:
 
 def check_td3(options: Td3Options, steps: int) -> None:
     """ValueError, naming the value, for one that is out of range; steps: of the whole run."""
+    at_least(1, steps=steps, test_every=options.test_every, test_episodes=options.test_episodes)
     within(1, MOST_IN_A_BATCH, batch=options.batch)
     at_least(1, replay=options.replay, random_steps=options.random_steps)
     at_least(1, policy_delay=options.policy_delay)
@@ -42,3 +50,9 @@ def check_td3(options: Td3Options, steps: int) -> None:
     positive(learning_rate=options.learning_rate)
     if steps <= options.random_steps:
         raise ValueError(f"steps must be more than random_steps, {options.random_steps}, not {steps}")
+
+
+def target_noise(options: Td3Options, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float32]:
+    """Noise on target actions, normal and clipped. Source: TD3, Algorithm 1."""
+    noise = options.target_noise * random.standard_normal(shape, np.float32)
+    return noise.clip(-options.noise_clip, options.noise_clip)

@@ -82,7 +82,8 @@ class Agent(Protocol):
 class Facts:
     """What a system states of itself.
 
-    columns: of an episode's record, beyond those of all systems; their values go to `Journal.episode` by name.
+    columns, tested: of an episode's record, and of a test's, beyond those of all systems; their values go to
+    `Journal.episode` and `Journal.evaluation` by name.
     counts_each_agent: whether the length in its configuration is that of each agent, not of all together. synchronous:
     whether agents wait for each other, so that the same seed and ranks give the same run. stochastic: whether its
     policy is a distribution, from which actions can be drawn. measures: what it reads off its circuit.
@@ -93,6 +94,7 @@ class Facts:
     synchronous: bool = False
     stochastic: bool = False
     measures: Literal["values", "probabilities", "bits"] = "values"
+    tested: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True)

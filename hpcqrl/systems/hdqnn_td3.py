@@ -16,18 +16,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from hpcqrl.configuration import EnvOptions, at_least, own_first
+from hpcqrl.configuration import EnvOptions, own_first
 from hpcqrl.envs.make import StretchedActions, make_continuous, sizes
 from hpcqrl.explorer import Explorer
 from hpcqrl.models import hybrid_options as hybrid
 from hpcqrl.models.hdqnn import Networks
 from hpcqrl.models.hybrid_options import HybridOptions
+from hpcqrl.models.products import ProductOptions, Products, check_products
+from hpcqrl.models.surrogate_quality import MEASURED, quality, surrogate_error
 from hpcqrl.models.trained_vector import TrainedVector
 from hpcqrl.parallel.pushes import Refusals
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.randomness import shared_random
 from hpcqrl.results.schema import named
-from hpcqrl.rl.td3 import Td3Options, check_td3
+from hpcqrl.rl.td3 import Td3Options, check_td3, target_noise
 from hpcqrl.states import State, numbered_anew
 from hpcqrl.systems.contract import Facts, Needs, Parameters, Policy
 
@@ -38,13 +40,13 @@ if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl d
 
 Floats = NDArray[np.floating]
 
-FACTS = Facts(named("loss", "qtdnn_loss", "qtdnn_error"), synchronous=True, measures="bits")
+FACTS = Facts(named("loss", "qtdnn_loss", "qtdnn_error"), synchronous=True, measures="bits", tested=named(*MEASURED))
 share_out = numbered_anew
 
 
 @own_first
 @dataclass(frozen=True)
-class Config(HybridOptions, Td3Options, EnvOptions):
+class Config(HybridOptions, Td3Options, ProductOptions, EnvOptions):
     """hDQNN in TD3: synchronous agents, gradients averaged by one Allreduce an update (arXiv 2503.09119)."""
 
     env: str = "Pendulum-v1"
@@ -53,27 +55,18 @@ class Config(HybridOptions, Td3Options, EnvOptions):
     """Environment steps of each agent [TD3]."""
     seed: int = 0
     """All random numbers of the run come from it."""
-    test_every: int = 5000
-    """Steps of each agent between tests without exploration noise [TD3]."""
-    test_episodes: int = 10
-    """Episodes of a test, of all agents together [TD3]."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """Where the networks are trained; with cuda, ranks on one node take its GPUs in turn."""
 
     def __post_init__(self) -> None:
-        at_least(1, steps=self.steps, test_every=self.test_every, test_episodes=self.test_episodes)
-        hybrid.check(self)
+        hybrid.check(self, self.batch)
         check_td3(self, self.steps)
+        check_products(self)
 
 
 class Agent:
     """One agent: what it holds to explore, its QPU, and all that is trained, in flat float32 vectors."""
 
     def __init__(self, config: Config, rank: int, circuit: Circuit | None) -> None:
-        torch.set_num_threads(1)
-        if config.device == "cuda" and not torch.cuda.is_available():
-            raise ValueError("device cuda: torch finds no GPU on this machine")
-        self.config = config
+        self.config, self.products = config, Products(config)
         self.envs = self.env, test_env = environment(config), environment(config)
         self.explorer = Explorer(self.env, test_env, config.seed, rank)
         self.model = model(config, self.env, circuit, self.explorer.qpu_seed)
@@ -108,55 +101,70 @@ class Agent:
         noise = self.config.exploration_noise * self.explorer.random.standard_normal(self.actions)
         return np.clip(action + noise, -1.0, 1.0), angles, bits
 
-    def due(self, update: int) -> list[str]:
-        """The networks that an update moves; the qtDNN just before the actor [section 3]."""
-        delay = self.config.policy_delay
-        qtdnn = ["qtdnn"] if self.config.block == "pqc" and (update + 1) % delay == 0 else []
-        return [*qtdnn, "critic_1", "critic_2", *(["actor"] if update % delay == 0 else [])]
+    def turns(self, update: int) -> list[list[str]]:
+        """The networks that an update moves, those together whose gradients cross MPI in one Allreduce, all taken at
+        the same parameters: the qtDNN just before the actor [section 3].
+        """
+        critics, delay = ["critic_1", "critic_2"], self.config.policy_delay
+        actor = ["actor"] if update % delay == 0 else []
+        if self.config.surrogate_updates > 1:
+            return [critics, actor] if actor else [critics]
+        qtdnn = ["qtdnn"] if self.model.has_qtdnn and (update + 1) % delay == 0 else []
+        return [[*qtdnn, *critics, *actor]]
 
     def update(self, number: int, agents: "Agents") -> tuple[float, float]:
         """One update, with the gradients averaged over all agents; the mean loss of the critics, and the qtDNN's."""
-        due = self.due(number)
-        losses = self.gradients(due)
-        gradient = self.trained.gradient[self.trained.piece(due)]
-        mean = agents.mean(gradient.cpu().numpy())
-        if not self.refusals.refuse(mean):
-            gradient.copy_(self._tensor(mean))
-            self.step(due)
-        return losses
+        drawn = self.explorer.replay.sample(self.config.batch, self.explorer.random)  # TD3, line 7
+        batch, losses = [self._tensor(part) for part in drawn.values()], {}
+        if self.config.surrogate_updates > 1 and number % self.config.policy_delay == 0:
+            losses["qtdnn"] = self.refit(batch, agents)
+        for due in self.turns(number):
+            losses |= self.gradients(due, batch)
+            gradient = self.trained.gradient[self.trained.piece(due)]
+            mean = agents.mean(gradient.cpu().numpy())
+            if not self.refusals.refuse(mean):
+                gradient.copy_(self._tensor(mean))
+                self.step(due)
+        return 0.5 * (losses["critic_1"] + losses["critic_2"]), losses.get("qtdnn", math.nan)
 
-    def gradients(self, due: list[str]) -> tuple[float, float]:
-        """TD3, Algorithm 1, lines 7 to 12: the gradients of the due networks; the critics' mean loss, and the qtDNN's.
-
-        All are taken at the same parameters, so that one Allreduce can average them: the actor's goes through the qtDNN
-        and the critic as the update before has left them.
+    def refit(self, batch: list[Tensor], agents: "Agents") -> float:
+        """Section 3: fit the qtDNN to parts of the mini-batch, one after the other; the mean loss. Every rank fits its
+        own, from the same start; then one Allreduce makes one of all: the mean of what has moved, Adam's moments too.
         """
+        trained, losses = self.trained, []
+        before, order = trained.moved(["qtdnn"]), self.explorer.random.permutation(self.config.batch)
+        for rows in np.array_split(order, self.config.surrogate_updates):
+            losses.append(self.gradients(["qtdnn"], [part[rows] for part in batch])["qtdnn"])
+            trained.adam(["qtdnn"], self.config.learning_rate)
+        mean = agents.mean(trained.moved(["qtdnn"]).cpu().numpy())
+        trained.move_to(["qtdnn"], before if self.refusals.refuse(mean) else self._tensor(mean))
+        return float(np.mean(losses))
+
+    def gradients(self, due: list[str], batch: list[Tensor]) -> dict[str, float]:
+        """TD3, Algorithm 1, lines 8 to 12, and section 3: the due networks' gradients, all at the same parameters."""
         model, part, target_part, config = self.model, self.trained.part, self.trained.target_part, self.config
-        random = self.explorer.random
-        batch = self.explorer.replay.sample(config.batch, random).values()  # line 7
-        observation_t, action_t, reward_t, observation_tp1, terminated_t, angles_t, bits_t = map(self._tensor, batch)
-        noise = config.target_noise * random.standard_normal(action_t.shape, np.float32)
-        noise_tp1 = self._tensor(noise.clip(-config.noise_clip, config.noise_clip))
-        with torch.no_grad():  # line 8
-            action_tp1 = model.actions(target_part["actor"], part, observation_tp1)
-            action_tp1 = (action_tp1 + noise_tp1).clamp(-1.0, 1.0)
-            value_tp1 = model.smaller_value(target_part, observation_tp1, action_tp1)  # line 9
-            return_t = reward_t[:, 0] + config.discount * (1.0 - terminated_t[:, 0]) * value_tp1
+        observation_t, action_t, reward_t, observation_tp1, terminated_t, angles_t, bits_t = batch
+        losses: dict[str, Tensor] = {}
         self.trained.gradient[self.trained.piece(due)] = 0.0
-        loss, qtdnn_loss = 0.0, math.nan
-        for critic in ("critic_1", "critic_2"):  # line 10
-            squared_error = mse_loss(model.critic.value(part[critic], observation_t, action_t), return_t)
-            squared_error.backward()
-            loss += 0.5 * squared_error.item()
-        if "qtdnn" in due:  # hDQNN, section 3
-            cross_entropy = model.qtdnn.loss(part["qtdnn"], angles_t, bits_t)
-            cross_entropy.backward()
-            qtdnn_loss = cross_entropy.item()
-        if "actor" in due:  # line 12
-            action = model.actions(part["actor"], part, observation_t)
-            value = model.critic.value(part["critic_1"], observation_t, action).mean()
-            (-value).backward(inputs=list(part["actor"].values()))
-        return loss, qtdnn_loss
+        with self.products():
+            if "critic_1" in due:
+                noise_tp1 = self._tensor(target_noise(config, action_t.shape, self.explorer.random))
+                with torch.no_grad():  # line 8
+                    action_tp1 = model.actions(target_part["actor"], part, observation_tp1)
+                    action_tp1 = (action_tp1 + noise_tp1).clamp(-1.0, 1.0)
+                    value_tp1 = model.smaller_value(target_part, observation_tp1, action_tp1)  # line 9
+                    return_t = reward_t[:, 0] + config.discount * (1.0 - terminated_t[:, 0]) * value_tp1
+                for critic in ("critic_1", "critic_2"):  # line 10
+                    losses[critic] = mse_loss(model.critic.value(part[critic], observation_t, action_t), return_t)
+                    losses[critic].backward()
+            if "qtdnn" in due:  # hDQNN, section 3
+                losses["qtdnn"] = model.qtdnn.loss(part["qtdnn"], angles_t, bits_t)
+                losses["qtdnn"].backward()
+            if "actor" in due:  # line 12
+                action = model.actions(part["actor"], part, observation_t)
+                losses["actor"] = -model.critic.value(part["critic_1"], observation_t, action).mean()
+                losses["actor"].backward(inputs=list(part["actor"].values()))
+        return {network: loss.item() for network, loss in losses.items()}
 
     def step(self, due: list[str]) -> None:
         """Lines 10 to 14: move the due networks; after the actor the targets follow, and the agent acts by it."""
@@ -174,7 +182,8 @@ def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Float
     config, explorer = agent.config, agent.explorer
     while explorer.steps < config.steps or explorer.test_is_due(config.test_every):
         if explorer.test_is_due(config.test_every):
-            explorer.test(lambda observation: agent.act(observation)[0], config.test_episodes, journal, agents)
+            measured = quality(agent.model, agent.trained.part, explorer.replay.sample_again(config.batch))
+            explorer.test(lambda seen: agent.act(seen)[0], config.test_episodes, journal, agents, **measured)
         else:
             learn(agent, agents, journal)
         journal.tick()
@@ -201,8 +210,7 @@ def learn(agent: Agent, agents: "Agents", journal: "Journal") -> None:
             agents.check_equal(agent.trained.theta.detach().cpu().numpy(), f"theta after update {explorer.updates}")
     if terminated or truncated:
         loss, qtdnn_loss = explorer.mean_losses() or (math.nan, math.nan)
-        angles = explorer.replay.sample_again(agent.config.batch)["angles_t"]
-        error = agent.model.surrogate_error(agent.trained.part, angles)
+        error = surrogate_error(agent.model, agent.trained.part, explorer.replay.sample_again(agent.config.batch))
         explorer.end_episode(journal, agents, loss=loss, qtdnn_loss=qtdnn_loss, qtdnn_error=error)
 
 
@@ -238,4 +246,4 @@ def exported(config: Config, model: Networks, parameters: Parameters, circuit: b
     if circuit and config.block != "pqc":
         raise ValueError(f"the block {config.block} has no circuit")
     env = cast(StretchedActions, environment(config))
-    return model.exported(parameters, env.low, env.high, config.shots if circuit else None)
+    return model.exported(parameters, env.low, env.high, circuit)
