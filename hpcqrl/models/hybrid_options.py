@@ -95,8 +95,18 @@ def networks(options: HybridOptions, inputs: int, actions: int, circuit: Circuit
     Other blocks than the circuit take its place, with the sizes of the paper's.
     """
     circuit = circuit or efficient_su2(options.qubits, options.layers)
-    qpu = backend_of(options, None), options.shots, seed
-    sizes, measured = (options.links, options.hidden), (options.measure, options.angle_scale)
-    actor = HybridActor(inputs, actions, circuit, options.block, *sizes, *qpu, 0.0, 0.0, *measured)
+    actor = HybridActor(
+        inputs,
+        actions,
+        circuit,
+        options.block,
+        options.links,
+        options.hidden,
+        backend_of(options, None),
+        options.shots,
+        seed,
+        measure=options.measure,
+        angle_scale=options.angle_scale,
+    )
     critic = Critic(inputs, actions, options.hidden)
     return Networks(actor, critic, options.qtdnn_hidden, options.surrogate)
