@@ -139,7 +139,11 @@ def _as_large_as_memory() -> Iterator[None]:
     """A block that sets memory aside for what a configuration asks: ValueError if it is far too much."""
     try:
         yield
-    except (MemoryError, OverflowError) as error:
+    except (MemoryError, OverflowError, ValueError) as error:
+        if isinstance(error, ValueError) and not str(error).startswith(
+            ("Maximum allowed dimension", "array is too big")
+        ):
+            raise
         raise ValueError(f"this configuration asks for more memory than there is: {error}") from error
 
 

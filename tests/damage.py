@@ -304,7 +304,7 @@ def read(path: Path, said: Counter) -> list[str]:
         except (ValueError, OSError, Refused) as error:
             text = str(error).replace(str(path), "FILE")
             said[f"{name}: {text[:100]}"] += 1
-            named = "FILE" in text or name not in ("read_run", "resume")  # the other commands add it
+            named = "FILE" in text or name not in ("read_run", "after resuming")  # else the command adds it
             if "\n" in text or isinstance(error, TimeoutError) or not named:
                 faults.append(f"{name}: {traceback.format_exc()}")
         except MemoryError:
@@ -317,7 +317,7 @@ def read(path: Path, said: Counter) -> list[str]:
             print(f"{name} took {took:.1f} s", file=sys.stderr, flush=True)
         if "Traceback" in output.getvalue() or "\x1b[2J" in output.getvalue():
             faults.append(f"{name} says: {output.getvalue()}")
-    if not {each.name for each in path.parent.iterdir()} <= {path.name, "tables"}:
+    if not {each.name for each in path.parent.iterdir()} <= {path.name, "tables", f".{path.name}.replaced"}:
         faults.append(f"something lies there: {list(path.parent.iterdir())}")
     return faults
 

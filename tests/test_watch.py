@@ -95,6 +95,7 @@ while True:
 def test_a_file_that_is_added_to_and_replaced_all_the_time_can_be_read_at_any_moment(tmp_path):
     out, read = tmp_path / "run.h5", runpy.run_path(str(ROOT / "tools/watch.py"))["read"]
     attributes = dict.fromkeys(ATTRIBUTES, "none") | {"format": 1, "config": "{}", "seed": 0, "agents": 1}
+    attributes |= {"counts_each_agent": False, "synchronous": False, "checkpoint_every": 0.0, "history": "[]"}
     absent = ("complete", "checkpointed", "interrupted")
     attributes = {name: value for name, value in attributes.items() if name not in absent}
     process = start(sys.executable, "-c", WRITER, str(out), json.dumps(attributes))
