@@ -1,5 +1,6 @@
 """What trains hDQNN's actor through its circuit: the exact gradient, the qtDNN's refits, and how good they are."""
 
+import copy
 import os
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 from launch import hpcqrl
 from mpi4py import MPI
-from test_hdqnn_td3 import PATH, SIZES, trained
+from test_hdqnn_td3 import PATH, SIZES, Silent, trained
 
 from hpcqrl.models.critic import Critic
 from hpcqrl.models.exact_bits import ExactBits
@@ -269,6 +270,27 @@ def test_a_fit_that_diverges_is_not_used():
     batch[-2][3, 0] = torch.inf
     agent.refit(batch, agents)
     assert torch.equal(agent.trained.moved(["qtdnn"]), before) and agent.refusals.total == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"surrogate_updates": 4, "measure": "marginals", "shots": 5}, {"surrogate": "exact", "angle_scale": 0.3}],
+)
+def test_what_goes_on_from_a_checkpoint_ends_with_the_same_bits(options):
+    alone, whole, again = (
+        Agents(MPI.COMM_SELF),
+        *(built.agent(hdqnn_td3, env="Pendulum-v1", steps=200, test_every=1000, **SIZES, **options) for _ in range(2)),
+    )
+    for step in range(60):
+        if step == 35:
+            common = copy.deepcopy(whole.trained.state() | whole.explorer.common())
+            own = copy.deepcopy(whole.explorer.state(losses=2))
+        hdqnn_td3.learn(whole, alone, Silent())
+    again.restore(common, own)
+    for _ in range(35, 60):
+        hdqnn_td3.learn(again, alone, Silent())
+    assert whole.explorer.updates == again.explorer.updates > 30
+    assert torch.equal(whole.trained.theta, again.trained.theta)
 
 
 def test_tests_measure_the_qtdnn_and_the_summary_says_it(tmp_path):
