@@ -32,8 +32,8 @@ def train(
 
     system: "dist-qtrl", "qa3c", "qdqn-dper", "hdqnn-td3", "ppo", or one's own, a module or its name. options: of the
     system, as `hpcqrl train SYSTEM --help` names them, with _ for -. circuit: one's own, a function (qubits, layers) ->
-    Circuit or its name, "module:function". out: runs/SYSTEM-DATE-TIME.h5 by default. checkpoint_every, patience: seconds.
-    Raises ValueError for what cannot be done. Under a launcher all ranks must call, and an error on one ends all;
+    Circuit or its name, "module:function". out: runs/SYSTEM-DATE-TIME.h5 by default. checkpoint_every, patience: in
+    seconds. Raises ValueError for what cannot be done. Under a launcher all ranks must call, and one's error ends all;
     SIGTERM and SIGUSR1 leave a checkpoint and raise SystemExit with status 75: a batch system may start the job again.
     The first Ctrl-C leaves a checkpoint and then is a KeyboardInterrupt, the second one at once.
     """
