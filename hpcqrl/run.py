@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from hpcqrl import provenance
+from hpcqrl.compilation import compile_kernels
 from hpcqrl.configuration import check_seed
 from hpcqrl.evaluation import close
 from hpcqrl.interruption import EXIT_STATUS, Interruption
@@ -58,19 +59,6 @@ def resume(agents: Agents, interruption: Interruption, path: str | Path, named: 
         _run(agents, interruption, found.run, Path(path), False, found.every, found)
     elif agents.rank == 0:
         say(f"{path} is complete: there is nothing to resume")
-
-
-def compile_kernels(agents: Agents) -> None:
-    """Have the native kernels compiled by one rank of each node, if they have not been before. All must call."""
-    with agents.first_on_each_node() as first:
-        from hpcqrl.models import dressed_circuit
-        from hpcqrl.quantum import simulator
-        from hpcqrl.quantum.jit import cached
-
-        if first and agents.rank == 0 and not cached():
-            say("compiling the circuit kernels, once for this machine")
-        simulator.compile_kernels()
-        dressed_circuit.compile_kernels()
 
 
 def _run(
