@@ -92,6 +92,8 @@ def test_options_and_sizes_are_what_hpcqrl_takes_and_says(name):
 def test_tables_hold_the_runs_numbers_beside_the_papers(tmp_path):
     paper, runs = paper_of("dist-qtrl"), {}
     for job in jobs_of("dist-qtrl", tmp_path, seeds=2):
+        if job.experiment.name.startswith("notebook"):
+            continue
         level = {"classical": 0.5, "centric QTRL-3": 0.6}.get(job.experiment.name, 0.9)
         total = job.length * job.ranks
         rise = 3000 // job.ranks  # episodes of each agent until it is reached
@@ -215,7 +217,7 @@ def test_runs_go_on_at_once_as_far_as_there_are_cores(tmp_path, monkeypatch, cap
     (tmp_path / "mpiexec").write_text(RECORDED.format(log=tmp_path / "log", seconds=3 if cores == 64 else 0.6))
     (tmp_path / "mpiexec").chmod(0o755)
     monkeypatch.setattr(reproduce, "BIN", tmp_path)
-    jobs = jobs_of("dist-qtrl", tmp_path, seeds=1)  # of 1, 1, 1, 1, 2, 4 and 8 ranks
+    jobs = jobs_of("dist-qtrl", tmp_path, seeds=1)[:7]  # of 1, 1, 1, 1, 2, 4 and 8 ranks
     reproduce.make(jobs, cores)
     events = sorted((line.split() for line in (tmp_path / "log").read_text().splitlines()), key=lambda event: event[2])
     ranks, highest = 0, 0
