@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hpcqrl.parallel.agents import Agents
 from hpcqrl.parallel.arrays import scatter
 from hpcqrl.recorded import Named, Recorded, recorded
+from hpcqrl.results import proof
 from hpcqrl.results.checkpoint import Checkpoint, read_checkpoint
 from hpcqrl.states import State, check_common
 from hpcqrl.systems.contract import Agent, AnySystem
@@ -35,6 +36,7 @@ def read_resumption(agents: Agents, path: str, named: Named) -> Resumption:
     with agents.together():
         if agents.rank == 0:
             saved = read_checkpoint(path)
+            proof.end()
             facts = saved.attributes
             known = saved.config.get("env")
             if named.env is not None and named.env != known:

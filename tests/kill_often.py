@@ -61,6 +61,9 @@ def repeat(out: Path, kills: int, system: str, ranks: int, chance: random.Random
                 before = out.stat().st_mtime_ns
                 while process.poll() is None and out.stat().st_mtime_ns == before:
                     pass
+                later = time.perf_counter() + chance.uniform(0.0, 0.001)  # rows come first
+                while time.perf_counter() < later:
+                    pass
             os.kill(pids[victim], signal.SIGKILL)
             killed = time.time()
             done = finish(process, 20)

@@ -54,7 +54,7 @@ def test_whatever_byte_is_changed_the_file_is_refused_or_says_the_same(files, tm
     for name in ("checkpoint", "complete"):
         whole, said = (files / f"{name}.h5").read_bytes(), facts(files / f"{name}.h5")
         written = np.flatnonzero(np.frombuffer(whole, np.uint8))  # most of the rest is room
-        for place in chance.choice(written, 100, replace=False):
+        for place in chance.choice(written, 70, replace=False):
             content = bytearray(whole)
             content[place] ^= 1 << chance.integers(8)
             changed.write_bytes(content)
@@ -64,7 +64,7 @@ def test_whatever_byte_is_changed_the_file_is_refused_or_says_the_same(files, tm
                 assert "\n" not in str(error) and str(changed) in str(error)
                 reason = str(error).partition(": ")[2]
                 refused[reason] = refused.get(reason, 0) + 1
-    assert sum(refused.values()) > 60 and len(refused) > 5, refused
+    assert sum(refused.values()) > 40 and len(refused) > 5, refused
 
 
 def places(path):
@@ -212,6 +212,6 @@ def test_files_damaged_in_any_way_make_no_reader_fail_otherwise(tmp_path, monkey
     """More of it: python tests/damage.py --files 2000."""
     monkeypatch.setattr(proof, "SECONDS", 2)
     (tmp_path / "damaged").mkdir()
-    said, faults = damage.repeat(tmp_path / "damaged", damage.samples(tmp_path), 25, seed=7)
+    said, faults = damage.repeat(tmp_path / "damaged", damage.samples(tmp_path), 15, seed=7)
     assert not faults, "\n".join(faults.values())
-    assert len(said) > 20
+    assert len(said) > 15

@@ -66,7 +66,8 @@ def _start() -> subprocess.Popen[bytes]:
 
 
 @atexit.register
-def _end() -> None:
+def end() -> None:
+    """Have the other process end now: nothing else is to be read."""
     if _process is not None and _owner == os.getpid() and _process.stdin is not None:
         _process.stdin.close()
         _process.wait()
