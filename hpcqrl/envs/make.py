@@ -100,6 +100,8 @@ def keywords(options: Sequence[str]) -> dict[str, Any]:
 
 
 def _registered(name: str, render_mode: str | None, options: Sequence[str] = ()) -> gymnasium.Env:
+    if name.count(":") > 1:
+        raise ValueError(f"no environment {name!r}: one's own is named my_package:MyEnv-v0")
     arguments = keywords(options)
     if name.startswith(("MiniGrid-", "BabyAI-")):
         import minigrid as _  # noqa: F401  (registers its environments)
