@@ -128,7 +128,7 @@ def test_what_is_no_system_is_refused_in_a_line(tmp_path):
     (tmp_path / "lacks_a_module.py").write_text("import nowhere\n")
     environment = {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
     for name, said in (
-        ("qa3", "no system 'qa3'; there are: dist-qtrl, qa3c, qdqn-dper, hdqnn-td3, and one's own by its module"),
+        ("qa3", "no system 'qa3'; there are: dist-qtrl, qa3c, qdqn-dper, hdqnn-td3, ppo, and one's own by its module"),
         ("no_system", "module 'no_system' is no system: it lacks FACTS, Config"),
         ("lacks_a_module", "cannot be imported: No module named 'nowhere'"),
         ("..", "no system '..'"),
