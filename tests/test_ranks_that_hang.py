@@ -1,6 +1,7 @@
 """A rank that blocks is named; who does not need it goes on; a run that was told to end does so without it."""
 
 import os
+import re
 import signal
 import time
 
@@ -51,7 +52,7 @@ def test_agents_that_never_wait_go_on_without_one_that_blocks(tmp_path, system, 
     process.terminate()
     done = finish(process, timeout=60)
     assert done.returncode == 75, done
-    assert "rank 2 has not come to the checkpoint for 3 s, since " in done.stdout, done.stdout
+    assert re.search(r"rank 2 has not come to the checkpoint for \d+ s, since ", done.stdout), done.stdout
     assert f"ended without rank 2; all of the others is kept; to go on: hpcqrl resume {out}" in done.stdout, done.stdout
     assert hpcqrl("state", str(out)).stdout == "checkpoint\n"
 
@@ -124,7 +125,7 @@ def test_agents_in_step_name_the_one_they_wait_for_and_end_without_it(tmp_path, 
     for pid in set(worker_pids(process.pid)) - {stopped}:
         os.kill(pid, signal.SIGUSR1)
     done = finish(process, timeout=60)
-    assert done.returncode == 75 and f"rank {victim} has not come for 4 s, since " in done.stdout, done
+    assert done.returncode == 75 and re.search(rf"rank {victim} has not come for \d+ s, since ", done.stdout), done
     assert f"ended without rank {victim}; what was kept before can be resumed" in done.stdout, done
     assert hpcqrl("state", str(out)).stdout == "checkpoint\n"
 
@@ -163,7 +164,7 @@ with window:
     print("never")
 """
     done = finish(start("python", "-m", "mpi4py", "-c", code, ranks=2, PATH=f"{BIN}:{os.environ['PATH']}"), timeout=60)
-    assert done.returncode == 75 and "rank 1 has not answered for 2 s, since " in done.stdout, done
+    assert done.returncode == 75 and re.search(r"rank 1 has not answered for \d+ s, since ", done.stdout), done
 
 
 def rank(process, number):
