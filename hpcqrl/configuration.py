@@ -1,6 +1,7 @@
 """A system's configuration: options that several share, checks of values, and the way back from a file."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -120,6 +121,23 @@ def check_seed(seed: int) -> None:
         raise ValueError(f"seed must lie in 0..2^63 - 1, not {seed}")
 
 
+def keywords(what: str, options: Sequence[str]) -> dict[str, Any]:
+    """What options "key=value" say: each value is JSON, or True, False, None, or else a text.
+
+    Raises ValueError, naming `what` they are, for one that is no such option, or is there twice.
+    """
+    found: dict[str, Any] = {}
+    for option in options:
+        key, equals, text = option.partition("=")
+        if not equals or not key.isidentifier() or key in found:
+            raise ValueError(f"{what} is key=value, each key once, not {option!r}")
+        try:
+            found[key] = json.loads({"True": "true", "False": "false", "None": "null"}.get(text, text))
+        except ValueError:
+            found[key] = text
+    return found
+
+
 def only_with_circuit(has_circuit: bool, **values: object) -> None:
     """ValueError, naming the value, if one is set that means nothing to a model without a circuit."""
     for name, value in values.items():
@@ -149,8 +167,8 @@ class QpuOptions:
     qpu: str = "native"
     """Where circuits run: native, a PennyLane device such as lightning.qubit, default.mixed, lightning.gpu, or one's
     own, my_package:function, a function (wires, shots, seed, rank) -> PennyLane device."""
-    qpu_option: tuple[str, ...] = added((), before=())
-    """Options of a PennyLane device, each key=value; values are JSON where they can be."""
+    qpu_option: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = added((), before=())
+    """For a PennyLane device's own making, key=value; again for each. Values are JSON where they can be."""
     shots: int | None = None
     """Measurements of each circuit; by default what is read off it is exact."""
     qpu_latency: float = 0.0
@@ -179,11 +197,10 @@ def check_qpu(options: QpuOptions, has_circuit: bool) -> None:
     within(0.0, 1.0, qpu_jitter=options.qpu_jitter)
     within(0.0, 1e7, qpu_timeout=options.qpu_timeout)
     within(0, 20, qpu_retries=options.qpu_retries)
-    late = options.qpu_latency or options.qpu_overhead or options.qpu_shot_time
-    only_with_circuit(has_circuit, qpu=options.qpu != "native", qpu_latency=late, gradient=options.gradient)
-    for option in options.qpu_option:
-        if "=" not in option:
-            raise ValueError(f"qpu_option is key=value, not {option!r}")
+    only_with_circuit(has_circuit, qpu=options.qpu != "native", gradient=options.gradient)
+    times = {name: getattr(options, name) for name in ("qpu_latency", "qpu_overhead", "qpu_shot_time")}
+    only_with_circuit(has_circuit, **times)
+    keywords("qpu_option", options.qpu_option)
     if options.qpu_option and (options.qpu == "native" or ":" in options.qpu):
         raise ValueError(f"qpu_option is of PennyLane's devices by name, and the QPU is {options.qpu}")
 

@@ -38,9 +38,10 @@ def read_resumption(agents: Agents, path: str, named: Named) -> Resumption:
             saved = read_checkpoint(path)
             proof.end()
             facts = saved.attributes
-            known = saved.config.get("env")
-            if named.env is not None and named.env != known:
-                raise ValueError(f"{path} is of environment {known}; to go on in it, say --env {known}")
+            for option, what in (("env", "of environment"), ("qpu", "on")):
+                known, again = saved.config.get(option), getattr(named, option)
+                if again is not None and again != known:
+                    raise ValueError(f"{path} is {what} {known}; to go on with it, say --{option} {known}")
             run = [str(facts["system"]), saved.config, str(facts.get("hpcqrl", "?")), saved.circuit]
             every = float(facts.get("checkpoint_every", 0.0))
             told = json.dumps([*run, every, saved.elapsed, bool(facts["complete"])])

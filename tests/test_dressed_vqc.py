@@ -7,6 +7,7 @@ import torch
 from test_measured_words import ladder
 
 from hpcqrl.models.dressed_vqc import DressedVqc
+from hpcqrl.quantum.backend import Backend
 from hpcqrl.quantum.circuits import efficient_su2, variational
 from hpcqrl.quantum.drawing import draw
 from hpcqrl.quantum.trace import Circuit
@@ -49,7 +50,7 @@ def composed(circuit: Circuit, tanh: bool, part: dict, observations: torch.Tenso
 @pytest.mark.parametrize("name", CIRCUITS)
 def test_outputs_and_gradients(name, tanh):
     circuit, random = CIRCUITS[name], np.random.default_rng(0)
-    fast, plain = (DressedVqc(5, 2, circuit, tanh, **more) for more in ({}, {"latency": 1e-3}))
+    fast, plain = (DressedVqc(5, 2, circuit, tanh, **more) for more in ({}, {"qpu": Backend(latency=1e-6)}))
     assert fast.compiled and not plain.compiled
     theta, observations, cotangent = (
         random.normal(size=fast.size),

@@ -7,6 +7,7 @@ import pytest
 from launch import hpcqrl
 from random_circuits import inputs
 
+from hpcqrl.quantum.backend import Backend
 from hpcqrl.quantum.circuits import variational
 from hpcqrl.quantum.devices import make_device
 from hpcqrl.results.reader import read_run
@@ -18,7 +19,7 @@ LATENCY = 20.0  # ms
 @pytest.mark.parametrize(("name", "shots"), [("native", None), ("native", 50), ("default.qubit", None)])
 def test_numbers_are_the_devices_own(name, shots):
     angles, weights = inputs(CIRCUIT, seed=0)
-    plain, slow = (make_device(CIRCUIT, name, shots, 3, latency, 0.5) for latency in (0.0, 1.0))
+    plain, slow = (make_device(CIRCUIT, Backend(name, latency=late), shots, 3) for late in (0.0, 1e-3))
     for call in (lambda d: d.expval(angles, weights), lambda d: d.probs(angles, weights, 5)):
         assert np.array_equal(call(plain), call(slow))
     for measure in ("expval_vjp", "probs_vjp"):
@@ -31,7 +32,7 @@ def test_numbers_are_the_devices_own(name, shots):
 
 def test_every_sample_of_a_call_is_an_execution_that_takes_its_latency():
     angles, weights = inputs(CIRCUIT, seed=0)
-    device = make_device(CIRCUIT, latency=LATENCY)
+    device = make_device(CIRCUIT, Backend(latency=1e-3 * LATENCY))
     device.expval(angles, weights)  # compiled, if it was not
     before, begin = device.executions, time.perf_counter()
     device.expval_vjp(angles, weights)
@@ -46,7 +47,7 @@ def test_jitter_varies_each_execution_within_its_share_and_as_the_seed_says(monk
     monkeypatch.setattr(time, "sleep", slept.append)
     angles, weights = np.zeros((1, CIRCUIT.n_angles)), np.zeros(CIRCUIT.weights)
     for _ in range(2):
-        device = make_device(CIRCUIT, seed=5, latency=LATENCY, jitter=0.3)
+        device = make_device(CIRCUIT, Backend(latency=1e-3 * LATENCY, jitter=0.3), seed=5)
         for _ in range(500):
             device.expval(angles, weights)
     first, second = np.split(1e3 * np.array(slept) / LATENCY, 2)

@@ -7,8 +7,9 @@ import gymnasium
 import numpy as np
 import pytest
 
+from hpcqrl.configuration import keywords
 from hpcqrl.envs.flattening import ObservationError
-from hpcqrl.envs.make import FlatObservations, keywords, make, make_continuous
+from hpcqrl.envs.make import FlatObservations, make, make_continuous
 from hpcqrl.recorded import Named, recorded
 from hpcqrl.systems import dist_qtrl, ppo, qa3c, qdqn_dper
 
@@ -217,10 +218,12 @@ def test_spaces_that_no_numbers_can_be_made_of_are_refused(space):
 def test_options_are_json_or_else_text():
     options = ("a=False", "b=1.5", "c=[1, 2]", 'd={"x": null}', "e=4x4", "f=None", "g=true", "h=x=y", "i=")
     given = {"a": False, "b": 1.5, "c": [1, 2], "d": {"x": None}, "e": "4x4", "f": None, "g": True}
-    assert keywords(options) == given | {"h": "x=y", "i": ""}
-    for wrong in (("a",), ("=1",), ("a b=1",), ("a=1", "a=2"), ("render_mode=human",)):
-        with pytest.raises(ValueError, match="option"):
-            keywords(wrong)
+    assert keywords("x", options) == given | {"h": "x=y", "i": ""}
+    for wrong in (("a",), ("=1",), ("a b=1",), ("a=1", "a=2")):
+        with pytest.raises(ValueError, match="x is key=value, each key once, not"):
+            keywords("x", wrong)
+    with pytest.raises(ValueError, match="env_option cannot be render_mode"):
+        make("CartPole-v1", options=("render_mode=human",))
 
 
 @pytest.mark.parametrize("system", [dist_qtrl, qa3c, qdqn_dper, ppo])

@@ -7,7 +7,7 @@ from launch import ROOT
 ROOMS = {
     "rl": {"configuration"},
     "quantum": set(),
-    "envs": {"randomness", "states"},
+    "envs": {"configuration", "randomness", "states"},
     "parallel": set(),
     "results": set(),
     "models": {"quantum", "configuration", "brought"},

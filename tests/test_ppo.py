@@ -378,7 +378,7 @@ def test_a_run_is_played_and_described(tmp_path):
         ({"envs": 10**9}, "envs x rollout must lie in"),
         ({"env": "Pendulum-v1", "actions": 2}, "Pendulum-v1 has actions Box"),
         ({"env": "FrozenLake-v1", "env_option": ("slippery=0",)}, "cannot be made with slippery=0"),
-        ({"env": "FrozenLake-v1", "env_option": ("slippery",)}, "an environment's option is key=value"),
+        ({"env": "FrozenLake-v1", "env_option": ("slippery",)}, "env_option is key=value"),
         ({"model": "classical", "shots": 10}, "shots means nothing without a circuit"),
         ({"circuit": "own_circuits:without_angles"}, "takes one angle or more, and this one takes none"),
     ],

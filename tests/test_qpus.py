@@ -6,6 +6,7 @@ import torch
 from random_circuits import inputs
 
 from hpcqrl.quantum import kernels
+from hpcqrl.quantum.backend import Backend
 from hpcqrl.quantum.circuits import quantum_train, variational
 from hpcqrl.quantum.devices import make_device
 from hpcqrl.quantum.qpu import make_qpu
@@ -88,7 +89,7 @@ def test_what_is_not_there_is_named():
         make_qpu(CIRCUIT, shots=0)
     for delay in ((-1.0, 0.0), (float("nan"), 0.0), (1.0, 5.0)):
         with pytest.raises(ValueError, match=r"latency must be 0 or more|jitter must lie in 0\.\.1"):
-            make_device(CIRCUIT, "native", None, 0, *delay)
+            Backend(latency=delay[0], jitter=delay[1])
 
 
 @pytest.mark.parametrize("name", ["native", "lightning.qubit"])

@@ -57,11 +57,8 @@ def test_a_call_is_one_submission(tmp_path, gradient):
         (("--qpu", "flaky_device:none"), "module 'flaky_device' has no 'none'"),
         (("--qpu", "nowhere:device"), "there is no module 'nowhere'"),
         (("--qpu", "qiskit.nothing"), "install pennylane-qiskit, or this package's extra `qiskit`"),
-        (
-            ("--qpu", "default.qubit", "--qpu-option", "nonsense=3"),
-            "no PennyLane device 'default.qubit' with {'nonsense': 3}",
-        ),
-        (("--qpu", "default.qubit", "--qpu-option", "nonsense"), "qpu_option is key=value, not 'nonsense'"),
+        (("--qpu", "default.qubit", "--qpu-option", "nonsense=3"), "'default.qubit' with {'nonsense': 3}"),
+        (("--qpu", "default.qubit", "--qpu-option", "nonsense"), "qpu_option is key=value, each key once, not"),
         (("--qpu-option", "a=1"), "qpu_option is of PennyLane's devices by name, and the QPU is native"),
         (("--qpu-latency", "-1"), "qpu_latency must lie in 0.0..60000.0, not -1.0"),
         (("--qpu-overhead", "1e9"), "qpu_overhead must lie in"),
@@ -113,6 +110,9 @@ def test_when_no_qpu_is_left_the_run_keeps_all_and_can_be_resumed(tmp_path):
         done.returncode == 75 and "no QPU is left that answers" in done.stdout and "all of it is kept" in done.stdout
     ), done
     mended.touch()
+    for other in ("native", "flaky_device:noisy"):  # names nothing that the file has, and so imports nothing of it
+        refused = hpcqrl("resume", str(out), "--qpu", other, ranks=2, **PATH, **variables)
+        assert refused.returncode == 2 and refused.stderr.count("is on flaky_device:flaky; to go on") == 1, refused
     done = hpcqrl("resume", str(out), "--qpu", "flaky_device:flaky", ranks=2, **PATH, **variables)
     assert done.returncode == 0, done.stderr
     assert np.array_equal(np.sort(read_run(out).episodes["episode"]), np.arange(30))

@@ -1,6 +1,5 @@
 """Environments as the agents see them: one flat float32 observation, and a discrete action or a flat vector."""
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,6 +8,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from hpcqrl.configuration import keywords
 from hpcqrl.envs.flattening import ObservationError, flattener
 
 
@@ -83,26 +83,12 @@ def sizes(env: gymnasium.Env) -> tuple[int, int]:
     return int(observation), int(actions.n) if isinstance(actions, spaces.Discrete) else int(actions.shape[0])  # type: ignore[index]
 
 
-def keywords(options: Sequence[str]) -> dict[str, Any]:
-    """What "key=value" options say: each value is JSON, or True, False, None, or else a text. ValueError for others."""
-    found: dict[str, Any] = {}
-    for option in options:
-        key, equals, text = option.partition("=")
-        if not equals or not key.isidentifier() or key in ("render_mode", "disable_env_checker"):
-            raise ValueError(f"an environment's option is key=value, such as is_slippery=False, not {option!r}")
-        if key in found:
-            raise ValueError(f"the environment's option {key} is there twice: {list(options)}")
-        try:
-            found[key] = json.loads({"True": "true", "False": "false", "None": "null"}.get(text, text))
-        except ValueError:
-            found[key] = text
-    return found
-
-
 def _registered(name: str, render_mode: str | None, options: Sequence[str] = ()) -> gymnasium.Env:
     if name.count(":") > 1:
         raise ValueError(f"no environment {name!r}: one's own is named my_package:MyEnv-v0")
-    arguments = keywords(options)
+    arguments = keywords("env_option", options)
+    if reserved := arguments.keys() & {"render_mode", "disable_env_checker"}:
+        raise ValueError(f"env_option cannot be {', '.join(reserved)}: the run says it itself")
     if name.startswith(("MiniGrid-", "BabyAI-")):
         import minigrid as _  # noqa: F401  (registers its environments)
     if name.startswith("hpcqrl/"):

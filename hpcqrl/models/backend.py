@@ -1,10 +1,7 @@
 """What a user's options say of a QPU, put together."""
 
-import json
-from typing import Any
-
 from hpcqrl.brought import brought_device
-from hpcqrl.configuration import QpuOptions
+from hpcqrl.configuration import QpuOptions, keywords
 from hpcqrl.quantum.backend import NATIVE, Backend
 
 
@@ -17,7 +14,7 @@ def backend_of(options: QpuOptions, shots: int | None) -> Backend:
     return Backend(
         options.qpu,
         own,
-        dict(_key_and_value(option) for option in options.qpu_option),
+        keywords("qpu_option", options.qpu_option),
         gradient,
         1e-3 * options.qpu_latency,
         options.qpu_jitter,
@@ -26,11 +23,3 @@ def backend_of(options: QpuOptions, shots: int | None) -> Backend:
         options.qpu_timeout,
         options.qpu_retries,
     )
-
-
-def _key_and_value(option: str) -> tuple[str, Any]:
-    key, _, value = option.partition("=")
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value

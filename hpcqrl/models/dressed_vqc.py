@@ -34,12 +34,10 @@ class DressedVqc:
         qpu: str | Backend = NATIVE,
         shots: int | None = None,
         seed: int = 0,
-        latency: float = 0.0,
-        jitter: float = 0.0,
     ) -> None:
         hidden = hidden_size(circuit)
         self.circuit = circuit
-        self.device = make_device(self.circuit, qpu, shots, seed, latency, jitter)
+        self.device = make_device(self.circuit, qpu, shots, seed)
         self.tanh, self.squared = tanh, circuit.n_angles > hidden
         plain = isinstance(self.device, NativeDevice) and shots is None
         self.compiled = DressedCircuit(self.circuit, inputs, outputs, tanh) if plain else None  # all layers in one call

@@ -36,7 +36,7 @@ class HybridActor:
 
     def __init__(
         self, inputs: int, actions: int, circuit: Circuit, block: Block = "pqc", links: int = 10, hidden: int = 256,
-        qpu: str | Backend = NATIVE, shots: int = 1, seed: int = 0, latency: float = 0.0, jitter: float = 0.0,
+        qpu: str | Backend = NATIVE, shots: int = 1, seed: int = 0,
         measure: Measure = "bits", angle_scale: float = 1.0,
     ) -> None:  # fmt: skip
         if circuit.n_weights or not circuit.n_angles or not circuit.measures_every_qubit:
@@ -48,7 +48,7 @@ class HybridActor:
         self.block, self.qubits, self.n_angles, self.shots = block, circuit.qubits, circuit.n_angles, shots
         self.circuit, self.measure, self.angle_scale, qubits = circuit, measure, angle_scale, circuit.qubits
         if block == "pqc":
-            self.device = make_device(circuit, qpu, shots, seed, latency, jitter)
+            self.device = make_device(circuit, qpu, shots, seed)
             self.exact = ExactBits(circuit, shots, measure == "marginals")
         # Of block "rbg", and of the bits drawn in the circuit's place; the device draws from the seed itself.
         self.random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))

@@ -32,7 +32,7 @@ class QuantumTrainGenerator:
 
     def __init__(
         self, k: int, circuit: Circuit, spread: float = 0.05, mapping: Sequence[int] = (10, 64, 10),
-        qpu: str | Backend = NATIVE, shots: int | None = None, seed: int = 0, latency: float = 0.0, jitter: float = 0.0,
+        qpu: str | Backend = NATIVE, shots: int | None = None, seed: int = 0,
     ) -> None:  # fmt: skip
         self.k, self.spread, self.qubits, self.circuit = k, spread, qubits_for(k), circuit
         if (circuit.qubits, circuit.n_angles) != (self.qubits, 0) or not circuit.measures_every_qubit:
@@ -41,7 +41,7 @@ class QuantumTrainGenerator:
                 f"probabilities are read; this one has {circuit.qubits} qubits and {circuit.n_angles} angles, and "
                 f"measures {', '.join(circuit.measured)}"
             )
-        self.device = make_device(circuit, qpu, shots, seed, latency, jitter)
+        self.device = make_device(circuit, qpu, shots, seed)
         self._scale = 0.1 * 2.0 ** (self.qubits - 1)
         self.mapping_sizes = [self.qubits + 1, *mapping, 1]
         shapes = {"circuit": circuit.weights or (0,)}

@@ -32,13 +32,11 @@ class ScaledVqc:
         qpu: str | Backend = NATIVE,
         shots: int | None = None,
         seed: int = 0,
-        latency: float = 0.0,
-        jitter: float = 0.0,
     ) -> None:
         if circuit.n_angles == 0:
             raise ValueError("a circuit with trained input scaling takes one angle or more, and this one takes none")
         self.circuit, self.gain = circuit, gain
-        self.device = make_device(circuit, qpu, shots, seed, latency, jitter)
+        self.device = make_device(circuit, qpu, shots, seed)
         self.generators = {} if self.device.random is None else {"qpu": self.device.random}
         shapes = flat.linear("first", inputs, circuit.n_angles) | {"scale": (circuit.n_angles,)}
         shapes |= {"circuit": circuit.weights or (0,)} | flat.linear("last", len(circuit.measured), outputs)

@@ -102,8 +102,6 @@ class Agents:
             yield
         except Exception as error:
             expected = isinstance(error, ValueError | OSError | ImportError) and _is_ours(error)
-            if isinstance(error, MemoryError | RuntimeError) and "allocate" in str(error):  # NumPy's, torch's
-                expected, error = True, MemoryError(f"not enough memory: {str(error).splitlines()[0]}")
             problem = str(error) if expected else f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
             problem = problem or type(error).__name__
         found = [(rank, text) for rank, text in enumerate(self.gather_text(problem)) if text]

@@ -1,6 +1,5 @@
 """Devices by what a user says of them."""
 
-from dataclasses import replace
 from typing import Any
 
 from hpcqrl.quantum.backend import NATIVE, Backend
@@ -17,22 +16,17 @@ def make_device(
     backend: str | Backend = NATIVE,
     shots: int | None = None,
     seed: int = 0,
-    latency: float = 0.0,
-    jitter: float = 0.0,
     **options: Any,
 ) -> Device:
     """A device: "native", any of PennyLane's by name ("lightning.qubit", "default.mixed", ...), or a whole Backend.
 
-    shots: measurements per expectation value or probability; None: exact. latency: milliseconds of each circuit
-    execution, varied by the share jitter, as on an emulated QPU; 0: as fast as it goes. Raises ValueError if there is
-    no such device, or the circuit is none for it.
+    shots: measurements per expectation value or probability; None: exact. Raises ValueError if there is no such
+    device, or the circuit is none for it.
     """
     if shots is not None and shots < 1:
         raise ValueError(f"shots must be at least 1, not {shots}")
     if isinstance(backend, str):
         backend = Backend(backend)
-    if latency or jitter:
-        backend = replace(backend, latency=1e-3 * latency, jitter=jitter)
     if backend.gradient is None or backend.gradient == "exact":
         device = _executing(circuit, backend, shots, seed, **options)
         if backend.gradient is None or backend.is_native:

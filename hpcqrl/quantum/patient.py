@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcqrl.quantum.circuit import CircuitError
 from hpcqrl.quantum.cost import Cost
 from hpcqrl.quantum.device import Device, Floats, Pullback
 
@@ -31,19 +32,26 @@ class PatientDevice:
         self.cost: Cost = device.cost
 
     def expval(self, angles: Floats, weights: Floats) -> Floats:
+        self.circuit.check(angles, weights)  # what is asked wrongly is no failure of the QPU
         return self._tried(lambda: _finite(self._device.expval(angles, weights)))
 
     def probs(self, angles: Floats, weights: Floats, first: int | None = None) -> Floats:
+        self.circuit.check(angles, weights)
+        self.circuit.states(first)
         return self._tried(lambda: _finite(self._device.probs(angles, weights, first)))
 
     def sample(self, angles: Floats, weights: Floats, shots: int) -> NDArray[np.uint8]:
+        self.circuit.check(angles, weights)
         return self._tried(lambda: self._device.sample(angles, weights, shots))
 
     def expval_vjp(self, angles: Floats, weights: Floats) -> tuple[Floats, Pullback]:
+        self.circuit.check(angles, weights)
         value, pullback = self._tried(lambda: _finite_first(self._device.expval_vjp(angles, weights)))
         return value, lambda cotangent: self._tried(lambda: pullback(cotangent))
 
     def probs_vjp(self, angles: Floats, weights: Floats, first: int | None = None) -> tuple[Floats, Pullback]:
+        self.circuit.check(angles, weights)
+        self.circuit.states(first)
         value, pullback = self._tried(lambda: _finite_first(self._device.probs_vjp(angles, weights, first)))
         return value, lambda cotangent: self._tried(lambda: pullback(cotangent))
 
@@ -52,8 +60,8 @@ class PatientDevice:
         for retry in range(self._retries + 1):
             try:
                 return within(self._timeout, call)
-            except ValueError:
-                raise  # what was asked for is wrong, and will be so again
+            except CircuitError:
+                raise  # it will be wrong again
             except Exception as error:  # each plugin raises what it likes
                 reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
                 if retry == self._retries:
