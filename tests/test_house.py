@@ -1,8 +1,9 @@
 """The house rules that a machine can hold: who imports whom."""
 
 import ast
+import sys
 
-from launch import ROOT
+from launch import ROOT, run
 
 ROOMS = {
     "rl": {"configuration"},
@@ -58,6 +59,17 @@ def test_rooms_import_only_what_they_may():
             alone = room != "systems" or other != "systems" or "contract" in (parts[1], name.split(".")[-1])
             alone = alone or parts[1] == "__init__" or name == "hpcqrl.systems"
             assert alone, f"{path} imports {name}: a system stands alone, and knows the contract"
+
+
+def test_mpi_is_imported_in_one_place_that_says_how_it_starts():
+    """Where another module came first, it started for several threads, and one-sided operations took twice as long."""
+    for path in (ROOT / "hpcqrl").rglob("*.py"):
+        assert path.name == "mpi.py" or "mpi4py" not in imports(path), path
+    for first in ("waiting", "window", "agents", "records", "served_parameters", "check"):
+        code = (
+            f"import hpcqrl.parallel.{first}; from mpi4py import MPI; print(MPI.Query_thread() == MPI.THREAD_FUNNELED)"
+        )
+        assert run(sys.executable, "-c", code).stdout == "True\n", first
 
 
 def test_what_a_user_brings_is_imported_in_one_place():

@@ -4,23 +4,17 @@ import os
 import sys
 import time
 import traceback
-import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-import mpi4py
 import numpy as np
 from numpy.typing import NDArray
 
 from hpcqrl.parallel.exits import no_exits
 from hpcqrl.parallel.launcher import lonely
+from hpcqrl.parallel.mpi import MPI
 from hpcqrl.parallel.waiting import NeverTold, Told, Waiting
-
-mpi4py.rc.thread_level = "funneled"  # one thread a rank
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", "suspicious MPI execution environment")  # `lonely` says it, once, with the cure
-    from mpi4py import MPI
 
 Floats = NDArray[np.floating]
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO
 
 import numpy as np
-from mpi4py import MPI
 from numpy.typing import NDArray
 
 from hpcqrl.parallel.agents import Agents
+from hpcqrl.parallel.mpi import MPI
 
 State = dict[str, NDArray]
 

@@ -5,10 +5,10 @@ import platform
 import time
 
 import numpy as np
-from mpi4py import MPI
 
 from hpcqrl.parallel.agents import Agents, library, own_cores
 from hpcqrl.parallel.fabric import measure
+from hpcqrl.parallel.mpi import MPI
 from hpcqrl.parallel.pushes import Optimiser
 from hpcqrl.parallel.root import root_serves
 

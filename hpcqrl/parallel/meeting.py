@@ -8,11 +8,11 @@ delay, once it has been noticed, is no other's.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from mpi4py import MPI
 from numpy.typing import NDArray
 
 from hpcqrl.parallel.agents import Agents
 from hpcqrl.parallel.arrays import State, receive, send
+from hpcqrl.parallel.mpi import MPI
 from hpcqrl.parallel.records import RecordStream
 
 _GRACE = 60.0  # seconds in which rank 0 may itself be waiting for others, and knows what to do about it

@@ -3,9 +3,9 @@
 import time
 
 import numpy as np
-from mpi4py import MPI
 
 from hpcqrl.parallel.agents import Agents
+from hpcqrl.parallel.mpi import MPI
 from hpcqrl.parallel.waiting import Waiting
 
 _TAG = 7001

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from mpi4py import MPI
 from numpy.typing import NDArray
 
 from hpcqrl.parallel.agents import Agents
+from hpcqrl.parallel.mpi import MPI
 from hpcqrl.parallel.pushes import OF_NOW, Floats, Optimiser, Refusals, State
 from hpcqrl.parallel.replica import CHECKPOINTS, HEAD, TARGET_VERSION, Replica
 from hpcqrl.parallel.waiting import Waiting

@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from mpi4py import MPI
+
+from hpcqrl.parallel.mpi import MPI
 
 if TYPE_CHECKING:
     from hpcqrl.parallel.agents import Agents

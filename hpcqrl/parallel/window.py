@@ -8,10 +8,10 @@ import os
 import time
 
 import numpy as np
-from mpi4py import MPI
 from numpy.typing import NDArray
 
 from hpcqrl.parallel.agents import Agents
+from hpcqrl.parallel.mpi import MPI
 from hpcqrl.parallel.waiting import Waiting
 
 WORD = 8  # bytes of an int64 or float64
