@@ -1,5 +1,6 @@
 """PPO has the published gradient, is the same on any number of agents, and learns with every kind of action."""
 
+import json
 import os
 import signal
 import time
@@ -11,6 +12,7 @@ import pennylane as qml
 import pytest
 import torch
 from launch import BIN, ROOT, finish, hpcqrl, start, worker_pids
+from resealed import resealed
 from test_resume import same
 
 from hpcqrl.envs.make import make_either
@@ -18,6 +20,7 @@ from hpcqrl.envs.side_by_side import SideBySide
 from hpcqrl.evaluation import play
 from hpcqrl.models.exported import save
 from hpcqrl.player import Player
+from hpcqrl.results.checkpoint import read_checkpoint
 from hpcqrl.results.reader import read_run
 from hpcqrl.rl.advantages import generalised_advantages
 from hpcqrl.rl.distributions import Beta, Softmax
@@ -274,13 +277,16 @@ def test_episodes_at_play_go_on_where_they_were(env):
 
 def test_it_goes_on_with_another_number_of_agents(tmp_path):
     out = tmp_path / "run.h5"
-    options = (*SMALL, "--steps", "15000", *NORMALISED, "--checkpoint-every", "0", "--out", str(out))
+    options = (*SMALL, "--steps", "10000000", *NORMALISED, "--checkpoint-every", "0", "--out", str(out))
     process = start(str(BIN / "hpcqrl"), "train", "ppo", *options, ranks=1)
     while not (out.exists() and len(read_run(out).episodes)):
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
     process.send_signal(signal.SIGUSR1)
     assert finish(process).returncode == 75
+    steps = int(read_checkpoint(out).common["steps"])
+    with resealed(out) as file:
+        file.attrs["config"] = json.dumps(json.loads(file.attrs["config"]) | {"steps": steps + 15_000})
     assert hpcqrl("resume", str(out), ranks=3).returncode == 0
     run = read_run(out)
     assert run.complete and run.episodes["episode"].tolist() == list(range(len(run.episodes)))

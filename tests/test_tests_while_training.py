@@ -33,11 +33,12 @@ def test_a_signal_is_heard_in_a_test_that_does_not_end(tmp_path):
 
 def test_a_test_that_was_cut_off_comes_again_and_changes_nothing(tmp_path):
     whole, cut = tmp_path / "whole.h5", tmp_path / "cut.h5"
-    length = ("--test-every", "30", "--steps", "150", "--test-episodes", "40")  # nearly all of it is tests
-    assert finish(begin(whole, *length, ranks=2)).returncode == 0
-    process = begin(cut, *length, ranks=2)
+    length = ("--test-every", "30", "--steps", "150", "--test-episodes", "100")  # nearly all of it is tests
+    process, started = begin(whole, *length, ranks=2), time.monotonic()
+    assert finish(process).returncode == 0
+    process, took = begin(cut, *length, ranks=2), time.monotonic() - started
     cuts = 0
-    for wait in (1.0, 2.0, 3.0):
+    for wait in (0.3 * took, 2.0, 3.0):
         time.sleep(wait)
         process.send_signal(signal.SIGUSR1)
         if finish(process, timeout=60).returncode == 0:
