@@ -60,7 +60,7 @@ def test_a_paper_is_described_without_contradiction(name):
 
 
 def test_the_papers_numbers_are_those_printed():
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "docs/dist-qtrl.md").read_text()
     scores = next(part for part in paper_of("dist-qtrl").parts if isinstance(part, Scores))
     for _, value, size in scores.rows:
         assert f"{value}" in text and str(size) in text

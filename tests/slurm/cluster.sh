@@ -92,7 +92,10 @@ ReturnToService=2
 PropagateResourceLimits=NONE
 GresTypes=gpu
 NodeName=n[1-4] NodeAddr=127.0.0.1 NodeHostname=$host Port=[$((port + 1))-$((port + 4))] CPUs=8 RealMemory=64000 Gres=gpu:2
-PartitionName=main Nodes=n[1-4] Default=YES MaxTime=INFINITE State=UP
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=main Nodes=n[1-4] Default=YES MaxTime=INFINITE State=UP PriorityTier=2 PreemptMode=OFF
+PartitionName=spare Nodes=n[1-4] MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=20 # its jobs give way to main's
 END
 ln -sf /dev/null "$dir/gpu0"
 ln -sf /dev/zero "$dir/gpu1"

@@ -150,7 +150,7 @@ def test_every_rank_has_a_gpu_of_its_own(cluster, tmp_path, launcher):
 
 
 def test_an_interrupted_job_goes_on_from_its_checkpoint(cluster, tmp_path):
-    """Warned by Slurm as before its time limit, signalled by a user, requeued or preempted, on two nodes."""
+    """Warned by Slurm as before its time limit, signalled by a user, or requeued, on two nodes."""
     how = {
         "warned": ("scancel", "--batch", "--signal=USR1"),
         "signalled": ("scancel", "--signal=USR1"),
@@ -177,6 +177,26 @@ def test_an_interrupted_job_goes_on_from_its_checkpoint(cluster, tmp_path):
         assert ("is queued again" in log) == ("requeued" not in out.name)
         run = read_run(out)
         assert run.complete and run.episodes["episode"].tolist() == list(range(600))
+
+
+def test_a_job_that_gives_way_to_another_goes_on_after_it(cluster, tmp_path):
+    jobs = {}
+    for launcher in LAUNCHERS:
+        out = tmp_path / f"{launcher}.h5"
+        options = ("--partition=spare", "--nodes=2", "--ntasks=2")
+        submit = "qdqn_dper", out.with_suffix(".log"), *LONGER, str(out)
+        jobs[out] = cluster.submit(*submit, options=options, HPCQRL_LAUNCHER=launcher)
+    for out in jobs:
+        until(lambda out=out: out.exists() and len(read_run(out).episodes), out.with_suffix(".log"))
+    urgent = ("--partition=main", "--nodes=4", "--exclusive", f"--output={tmp_path}/urgent.log", "--wrap=sleep 1")
+    urgent = cluster.call("sbatch", "--parsable", *urgent).strip()
+    assert cluster.wait(urgent)["JobState"] == "COMPLETED"
+    for out, job in jobs.items():
+        start_again(cluster, job, restarts=1)
+        facts, log = cluster.wait(job), out.with_suffix(".log").read_text()
+        assert facts["JobState"] == "COMPLETED" and facts["Restarts"] == "1", log
+        assert log.count("hpcqrl train qdqn-dper") == 1 and "(told to end)" not in log
+        assert read_run(out).complete and read_run(out).episodes["episode"].tolist() == list(range(600))
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
