@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ from hpcqrl.parallel.pushes import Parameters
 from hpcqrl.parallel.records import RecordStream
 from hpcqrl.parallel.waiting import clock, late, ranks
 from hpcqrl.progress import Progress, say
+from hpcqrl.results import parts
 from hpcqrl.results.checkpoint import read_checkpoint
 from hpcqrl.results.recorder import Recorder
 from hpcqrl.results.schema import EPISODE, EVALUATION, Column, row_dtype
@@ -35,7 +37,8 @@ class Journal:
 
     checkpoint_every: seconds, 0: only when interrupted; elapsed: seconds of running before this resumption.
     synchronous: whether agents wait for each other: then there is no checkpoint without all of them. tested: columns of
-    a test's record beyond those of all systems.
+    a test's record beyond those of all systems. beside: the results file, if all ranks see it: what is large of a
+    state is then written beside it, by the rank itself.
     """
 
     def __init__(
@@ -49,7 +52,9 @@ class Journal:
         elapsed: float = 0.0,
         synchronous: bool = False,
         tested: tuple[Column, ...] = (),
+        beside: Path | None = None,
     ) -> None:
+        self._beside = beside
         self._agents, self._recorder, self._progress = agents, recorder, progress
         self._interruption, self._every = interruption, checkpoint_every or float("inf")
         self._streams = [RecordStream(agents, row_dtype(kind)) for kind in (columns, EVALUATION + tested)]
@@ -136,6 +141,8 @@ class Journal:
         rank 0 has to do until the others come. Where agents do not wait for each other, one that does not come is left
         out after some time: the checkpoint has what the one before had of it, and it may come later.
         """
+        if acts and self._beside is not None:
+            own = parts.put(self._beside, self._agents.rank, own)
         if self._recorder is None:
             ends = self._meeting.come(own if acts else {}, self._interruption.arrived)
         else:
@@ -204,6 +211,8 @@ class Journal:
         if rank in self._meeting.here:
             states |= {rank: state}
         else:
+            assert self._recorder is not None
+            self._recorder.leave_out(state)
             self._meeting.go_on(rank)
         if rank in self._named:
             self._named.remove(rank)

@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from hpcqrl.parallel.agents import Agents
 from hpcqrl.parallel.arrays import scatter
 from hpcqrl.recorded import Named, Recorded, recorded
-from hpcqrl.results import proof
+from hpcqrl.results import parts, proof
 from hpcqrl.results.checkpoint import Checkpoint, read_checkpoint
 from hpcqrl.states import State, check_common
 from hpcqrl.systems.contract import Agent, AnySystem
@@ -64,9 +65,12 @@ def restore(agents: Agents, path: str, system: AnySystem, agent: Agent, saved: C
             states = _states(saved, system, agents)
     state = scatter(agents, states)
     common = {key.removeprefix(_COMMON): value for key, value in state.items() if key.startswith(_COMMON)}
+    own = {key: value for key, value in state.items() if not key.startswith(_COMMON)}
+    with agents.together():
+        own = parts.whole(Path(path).resolve(), own)
     with agents.together(), _of(path):
         if common:
-            agent.restore(common, {key: value for key, value in state.items() if not key.startswith(_COMMON)})
+            agent.restore(common, own)
 
 
 @contextmanager

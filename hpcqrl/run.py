@@ -19,7 +19,7 @@ from hpcqrl.quantum.backend import this_rank
 from hpcqrl.quantum.patient import QpuFailed
 from hpcqrl.recorded import NOTHING, Named, Recorded
 from hpcqrl.results.reader import read_run
-from hpcqrl.results.recorder import Recorder
+from hpcqrl.results.recorder import Recorder, lock_of
 from hpcqrl.results.schema import EPISODE
 from hpcqrl.resumption import Resumption, read_resumption, restore
 from hpcqrl.systems import find
@@ -107,8 +107,11 @@ def _run(
             done = saved.steps if saved and unit == "steps" else episodes
             progress = cleanup.enter_context(Progress(whole, unit, run.name, output_is_terminal(), done))
         elapsed = resumed.elapsed if resumed else 0.0
-        alike = system.FACTS.synchronous
-        journal = Journal(agents, columns, recorder, progress, interruption, every, elapsed, alike, tested)
+        alike, path = system.FACTS.synchronous, out.resolve()
+        beside = (
+            None if agents.any(not lock_of(path).exists()) else path
+        )  # all ranks see its folder, or none writes there
+        journal = Journal(agents, columns, recorder, progress, interruption, every, elapsed, alike, tested, beside)
         try:
             parameters = system.train(agent, agents, journal)
         except QpuFailed as failed:

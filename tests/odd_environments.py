@@ -65,6 +65,24 @@ class Endless(gymnasium.Env):
         return np.zeros(3, np.float32), 1.0, False, False, {}
 
 
+class Wide(Endless):
+    """Two thousand numbers a step, each another, and episodes of 30 steps."""
+
+    observation_space = gymnasium.spaces.Box(-1.0, 1.0, (2000,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.taken = 0
+        return self._seen(), {}
+
+    def step(self, action):
+        self.taken += 1
+        return self._seen(), -abs(float(action[0]) - 0.5), self.taken == 30, False, {}
+
+    def _seen(self):
+        return self.np_random.uniform(-1.0, 1.0, 2000).astype(np.float32)
+
+
 class Threaded(CartPoleEnv):
     """Has a thread that only close() ends: who forgets it never ends."""
 
@@ -145,6 +163,7 @@ class OldInterface(OwnNumbers):
 for kind in (
     Blocks,
     Endless,
+    Wide,
     Leaves,
     Threaded,
     Waits,

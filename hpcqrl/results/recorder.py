@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from hpcqrl.results import checksums, facts
+from hpcqrl.results import checksums, facts, parts
 from hpcqrl.results.checkpoint import Checkpoint, packed_checkpoint
 from hpcqrl.results.in_place import InPlace
 from hpcqrl.results.plain import ERRORS, open_plain
@@ -53,7 +53,7 @@ class Recorder:
         self._attributes = dict(attributes)
         self._columns = {"episodes": columns, "evaluations": EVALUATION + tested}
         self._file: InPlace | None = None
-        self._lock_path = self.path.with_name(f".{self.path.name}.lock")
+        self._lock_path = lock_of(self.path)
         self._finished = False
         self._checkpointed = saved is not None and "checkpointed" in saved.attributes
         if self.path.exists() and not (overwrite or saved):
@@ -67,6 +67,7 @@ class Recorder:
         try:
             for left in self.path.parent.glob(f".{glob.escape(self.path.name)}.*.partial"):
                 left.unlink()  # of a run that was killed while it wrote; none goes on: the lock is ours
+            self._beside = parts.all_beside(self.path)  # what is not of this run's checkpoints goes with the first
             if saved is not None:
                 self._check_unchanged(saved)
             if self.path.exists() and not self._checkpointed:
@@ -123,16 +124,25 @@ class Recorder:
         """
         old = self._file
         assert old is not None
-        parts = packed_checkpoint(old.written, elapsed, common, agents)
-        if (size := sum(map(len, parts))) > old.capacity:
+        beside = parts.named(self.path, agents)
+        if beside:
+            _force_to_disk(self.path.parent)
+        data = packed_checkpoint(old.written, elapsed, common, agents)
+        if (size := sum(map(len, data))) > old.capacity:
             with self._new_file(self._rooms(), _roomy(size)) as file:
                 _copy_rows(old, file)
-                file.keep(parts, time.time(), last)
+                file.keep(data, time.time(), last)
         else:
             with _named(self.path):
-                old.keep(parts, time.time(), last)
+                old.keep(data, time.time(), last)
         self._checkpointed = True
+        self._keep_beside(beside)
         self._has_something_to_show()
+
+    def leave_out(self, state: Mapping[str, Any]) -> None:
+        """An agent's state comes too late for the checkpoint: what lies beside the file of it is of no use."""
+        for part in parts.named(self.path, [state]):
+            part.unlink(missing_ok=True)
 
     def finish(self, parameters: Mapping[str, np.ndarray]) -> None:
         """Write the complete file: all rows in their order, and the final parameters; no checkpoint any more."""
@@ -146,6 +156,7 @@ class Recorder:
                 for start in range(0, rows.size, checksums.PIECE):
                     file.append(name, rows[order[start : start + checksums.PIECE]])
         self._finished = True
+        self._keep_beside(set())
         self._has_something_to_show()
 
     def close(self) -> None:
@@ -174,6 +185,12 @@ class Recorder:
             os.link(self.path, aside)
             self._replaced = aside
 
+    def _keep_beside(self, beside: set[Path]) -> None:
+        """Only these parts of states belong to the file as it is now."""
+        for part in self._beside - beside:
+            part.unlink(missing_ok=True)
+        self._beside = beside
+
     def _has_something_to_show(self) -> None:
         """What this run replaces is not needed any more."""
         if self._replaced is not None:
@@ -201,8 +218,8 @@ class Recorder:
                     raise ValueError(f"{self.path} has {name} of other columns: {', '.join(old[name].dtype.names)}")
                 for rows in checksums.pieces(old[name], number):
                     file.append(name, with_columns(rows, self._columns[name]))
-            parts = packed_checkpoint(file.written, saved.elapsed, saved.common, saved.agents)
-            file.keep(parts, float(saved.attributes["checkpointed"]), False)
+            data = packed_checkpoint(file.written, saved.elapsed, saved.common, saved.agents)
+            file.keep(data, float(saved.attributes["checkpointed"]), False)
 
     def _rooms(self) -> dict[str, int]:
         assert self._file is not None
@@ -283,6 +300,11 @@ def _force_to_disk(folder: Path) -> None:
     with suppress(OSError):  # some file systems cannot
         os.fsync(descriptor)
     os.close(descriptor)
+
+
+def lock_of(path: Path) -> Path:
+    """The file that is there while a run writes this results file."""
+    return path.with_name(f".{path.name}.lock")
 
 
 def _lock(path: Path) -> int:

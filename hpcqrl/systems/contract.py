@@ -148,6 +148,7 @@ class System(Protocol[C, M, A]):
         """The states of so many agents, from those of a checkpoint of perhaps another number of them.
 
         common: what it keeps for all; finished: the numbers of the file's episodes. Usually `states.each_its_own`.
+        Arrays of a megabyte or more are not among them: each rank reads them itself, with what it is given here.
         """
 
     def train(self, agent: A, agents: Agents, journal: Journal) -> dict[str, Floats]:
