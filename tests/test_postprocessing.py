@@ -36,7 +36,8 @@ def test_scores_are_means_over_the_last_episodes_and_over_seeds(tmp_path, capsys
     low, high = map(float, first["95% interval of the mean"].split(" to "))
     assert low == pytest.approx(expected.confidence_interval.low, abs=0.5)
     assert high == pytest.approx(expected.confidence_interval.high, abs=2.0)
-    assert second["95% interval of the mean"] == "-" and float(second["mean"]) == 3.0
+    assert second["95% interval of the mean"] == second["95% interval of that"] == "1 seed"
+    assert float(second["mean"]) == 3.0
 
 
 def test_dist_qtrl_counts_episodes_of_each_agent(tmp_path, capsys):

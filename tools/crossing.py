@@ -38,6 +38,29 @@ def seconds_until(group: Sequence[Run], episodes: int) -> float:
     return float(np.mean([np.interp(episodes, axis(run, "episodes"), axis(run, "time")) for run in group]))
 
 
+def first_at_interval(curves: Curves, target: float) -> tuple[float, float]:
+    """95% bootstrap interval of `first_at`, seeds drawn again; NaN from a single one. What is not reached counts as
+    reached after infinitely many episodes.
+    """
+    count = len(curves[1])
+    if count < 2:
+        return math.nan, math.nan
+    random, found = np.random.default_rng(0), []
+    for _ in range(RESAMPLES):
+        episodes = first_at((curves[0], curves[1][random.integers(count, size=count)]), target)
+        found.append(math.inf if episodes is None else float(episodes))
+    low, high = np.quantile(found, (0.025, 0.975), method="nearest")
+    return float(low), float(high)
+
+
+def sample_complexity(curves: Curves, target: float) -> tuple[str, str, str]:
+    """Episodes until the mean over seeds is the target, their 95% interval, and how many seeds get there themselves."""
+    episodes, (low, high) = first_at(curves, target), first_at_interval(curves, target)
+    reach = int((curves[1].max(axis=1) >= target - 1e-9).sum())
+    interval = "1 seed" if math.isnan(low) else f"{low:,.0f} to {high:,.0f}"
+    return "not reached" if episodes is None else f"{episodes:,}", interval, f"{reach} of {len(curves[1])}"
+
+
 def speedup_interval(
     base: Curves, other: Curves, target: float, ends: Sequence[float] | None = None
 ) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 python tools/curves.py runs/*.h5 --out fig.png
 python tools/curves.py runs/*.h5 --tests --out tests.png
 python tools/curves.py runs/*.h5 --x time --window 1000 --out fig.pdf
+python tools/curves.py runs/*.h5 --profiles --last 500 --out profiles.pdf
 """
 
 import sys
@@ -13,10 +14,13 @@ from typing import Literal
 
 import numpy as np
 import tyro
-from colours import colours_of, plt
+from colours import colours_of, plt, save, whole_ticks
 from evaluations import draw_tests
 from intervals import interval
-from reading import axis, by_seed, how_counted, label, moving_average, per_agent, read_runs, say
+from panels import band, one_legend, panels_of
+from profiles import draw_profiles
+from reading import axis, by_seed, how_counted, kinds_of, label, moving_average, per_agent, range_of, read_runs, say
+from together import normalised
 
 from hpcqrl.results.reader import Run
 
@@ -35,10 +39,24 @@ class Options:
     """The figure: PNG, PDF or SVG, by its ending."""
     tests: bool = False
     """Draw /evaluations instead: mean test return against steps, one line for runs alike but for seed and steps."""
+    profiles: bool = False
+    """Draw performance profiles instead: the share of runs that score above each level, environments together."""
     x: Axis = "episodes"
     """What is drawn against: episodes, steps of all agents, or seconds."""
     window: int = 100
     """Episodes over which the mean is taken: of each agent in dist-qtrl, of all in the asynchronous systems."""
+    last: int = 100
+    """Episodes at the end whose mean is a run's score, counted likewise; of --profiles."""
+    target: float | None = None
+    """A mean return to be marked by a line."""
+    title: str | None = None
+    """The figure's; by default the environment, or one for each panel."""
+    labels: tuple[str, ...] = ()
+    """The lines' names, in the legend's order; by default what they differ in."""
+    x_label: str | None = None
+    """Of the horizontal axis."""
+    y_label: str | None = None
+    """Of the vertical axis."""
 
 
 def curve(run: Run, window: int, x: Axis = "episodes") -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -94,45 +112,88 @@ def x_label(x: Axis, runs: Sequence[Run]) -> str:
     return {"episodes": how_counted(runs), "steps": "environment steps of all agents", "time": "seconds"}[x]
 
 
-def draw_line(axes: plt.Axes, group: Sequence[Run], name: str, colour: object, options: Options, alpha: float) -> None:
+def draw_line(
+    axes: plt.Axes, group: Sequence[Run], name: str, colour: object, options: Options, alpha: float,
+    within: tuple[float, float],
+) -> None:  # fmt: skip
     """One line: of a run with its quartiles, or of some seeds with the interval of their mean."""
     seeds = len(group) > 1
     shape = mean_curve(group, options.window, options.x) if seeds else curve(group[0], options.window, options.x)
     where, mean, low, high = shape
     alone = len(where) == 1 or where[0] == where[-1]  # fewer episodes than the window: a point
     axes.plot(where, mean, "o" if alone else "-", label=name, color=colour, zorder=2)
-    axes.fill_between(where, low, high, color=colour, alpha=alpha, linewidth=0, zorder=1)
+    band(axes, where, low, high, within, color=colour, alpha=alpha, zorder=1)
+
+
+def names_of(groups: Sequence[Sequence[Run]], runs: Sequence[Run], labels: Sequence[str]) -> list[str]:
+    """What each line is called: the same in all environments, and with its seeds; one's own labels, if there are any.
+
+    Raises ValueError if there are not as many as lines.
+    """
+    plain = [label(group[0], runs, but=("seed", "env")) for group in groups]
+    kinds = list(dict.fromkeys(plain))
+    if labels and len(labels) != len(kinds):
+        raise ValueError(f"labels must be {len(kinds)}, not {len(labels)}: one for each of {'; '.join(kinds)}")
+    names = []
+    for name in plain:
+        alike = [group for group, other in zip(groups, plain, strict=True) if other == name]
+        fewest, most = min(map(len, alike)), max(map(len, alike))
+        seeds = f"{most} seed{'s' * (most > 1)}" if fewest == most else f"{fewest} to {most} seeds"
+        state = [] if all(run.complete for group in alike for run in group) else ["not complete"]
+        names.append(", ".join([dict(zip(kinds, labels or kinds, strict=True))[name], seeds, *state]))
+    return names
 
 
 def draw(runs: list[Run], options: Options) -> None:
-    """Write the figure."""
+    """Write the figure: a panel for each environment."""
     groups = drawn_together(runs, options.window, options.x)
-    figure, axes = plt.subplots(figsize=(8, 5 + 0.15 * len(groups)), layout="constrained")
-    for group, colour in zip(groups, colours_of(len(groups)), strict=True):
-        seeds = [f"{len(group)} seeds"] if len(group) > 1 else []
-        state = [] if all(run.complete for run in group) else ["not complete"]
-        name = ", ".join([label(group[0], runs), *seeds, *state])
-        draw_line(axes, group, name, colour, options, 0.3 / (1 + len(groups)))
-    axes.set_title(", ".join(sorted({str(run.config.get("env")) for run in runs})))
-    axes.set_xlabel(x_label(options.x, runs))
+    names = names_of(groups, runs, options.labels)
+    distinct = list(dict.fromkeys(names))
+    colours = dict(zip(distinct, colours_of(len(distinct)), strict=True))
+    envs = list(dict.fromkeys(str(run.config.get("env")) for run in runs))
+    alone = len(envs) == 1
+    figure, panels, columns = panels_of([options.title or envs[0]] if alone else envs)
+    for env, axes in zip(envs, panels, strict=True):
+        mine = [
+            (group, name) for group, name in zip(groups, names, strict=True) if str(group[0].config.get("env")) == env
+        ]
+        within = range_of([run for group, _ in mine for run in group])
+        for group, name in mine:
+            draw_line(axes, group, name, colours[name], options, 0.3 / (1 + len(mine)), within)
+        if options.target is not None:
+            axes.axhline(options.target, color="0.4", linestyle="--", linewidth=1.0, label=f"target {options.target:g}")
+        if options.x != "time":
+            whole_ticks(axes)
+        axes.set_xlabel(options.x_label or x_label(options.x, runs))
+    if options.title and not alone:
+        figure.suptitle(options.title)
     bands = {"95% interval over seeds" if len(group) > 1 else "quartiles" for group in groups}
     counts = {max(1, min(options.window, len(run.episodes) // per_agent(run))) for run in runs}
     window = f"{max(counts):,}" if len(counts) == 1 else f"up to {max(counts):,}"
-    axes.set_ylabel(f"return: mean over {window} episodes\nband: {', '.join(sorted(bands))}")
-    axes.grid(alpha=0.3)
-    longest = max(len(text) for text in axes.get_legend_handles_labels()[1])
-    columns = 1 if len(groups) < 4 or longest > 55 else 2
-    figure.legend(loc="outside lower center", ncols=columns, fontsize="small", frameon=False)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(options.out, dpi=150)
-    plt.close(figure)
+    for axes in panels[::columns]:
+        axes.set_ylabel(options.y_label or f"return: mean over {window} episodes\nband: {', '.join(sorted(bands))}")
+    one_legend(figure, panels)
+    save(figure, options.out)
+
+
+def _normalised(runs: list[Run], options: Options) -> dict:
+    """Each kind's normalised scores, by its name."""
+    kinds = kinds_of(runs)
+    names = options.labels or tuple(kinds)
+    if len(names) != len(kinds):
+        raise ValueError(f"labels must be {len(kinds)}, not {len(names)}: one for each of {'; '.join(kinds)}")
+    found = normalised(dict(zip(names, kinds.values(), strict=True)), options.last, "curves")
+    if not found:
+        raise ValueError("there is no environment in which all of these were, and whose returns can be normalised")
+    return found
 
 
 def main() -> None:
     """Read the files, name those that cannot be used, and draw the rest."""
     options = tyro.cli(Options, description=__doc__)
-    if options.window < 1:
-        sys.exit(f"curves: window must be at least 1, not {options.window}")
+    for name in ("window", "last"):
+        if getattr(options, name) < 1:
+            sys.exit(f"curves: {name} must be at least 1, not {getattr(options, name)}")
     runs = read_runs(options.runs, "curves")
     if options.tests:
         for run in runs:
@@ -147,7 +208,9 @@ def main() -> None:
         sys.exit(f"curves: {options.out} is a folder; --out needs the name of a figure")
     try:
         if options.tests:
-            draw_tests(runs, options.out)
+            draw_tests(runs, options.out, options.title)
+        elif options.profiles:
+            draw_profiles(_normalised(runs, options), options.out, options.title)
         else:
             draw(runs, options)
     except (OSError, ValueError) as error:

@@ -30,6 +30,13 @@ def interval(values: Any, statistic: Callable[..., Any] = np.mean, resamples: in
     return found.confidence_interval.low, found.confidence_interval.high
 
 
-def shown(low: float, high: float, digits: int = 3) -> str:
-    """An interval as text; a dash if there is none."""
-    return "-" if np.isnan(low) else f"{low:.{digits}f} to {high:.{digits}f}"
+def shown(low: float, high: float, digits: int = 3, none: str = "1 seed") -> str:
+    """An interval as text; `none` if there is none."""
+    return none if np.isnan(low) else f"{low:.{digits}f} to {high:.{digits}f}"
+
+
+def sure(scores: Any, digits: int = 3, statistic: Callable[..., Any] = np.mean) -> str:
+    """The interval of a statistic of the seeds' scores as text, or why there is none."""
+    if len(scores) > 1 and not np.isfinite(scores).all():
+        return "not finite"
+    return shown(*interval(scores, statistic), digits)

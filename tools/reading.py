@@ -127,6 +127,19 @@ def by_seed(runs: Iterable[Run], apart_from: Sequence[str] = ()) -> list[list[Ru
     return list(groups.values())
 
 
+def kinds_of(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Runs that differ in seed and environment alone, by what they are called."""
+    but = ("seed", "env", "actions")
+    return {label(kind[0], runs, but): kind for kind in by_seed(runs, apart_from=("env", "actions"))}
+
+
+def range_of(runs: Iterable[Run]) -> tuple[float, float]:
+    """The lowest and the highest return of all their episodes and tests: what returns can be, as far as is known."""
+    values = [run.episodes["return"] for run in runs] + [run.evaluations["mean"] for run in runs]
+    finite = np.concatenate([each[np.isfinite(each)] for each in values])
+    return (float(finite.min()), float(finite.max())) if len(finite) else (-np.inf, np.inf)
+
+
 def fields(run: Run) -> dict[str, object]:
     """The run's configuration, and its number of agents."""
     said = {name: value for name, value in run.config.items() if value is not None}  # older files lack what is None

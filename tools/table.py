@@ -2,6 +2,8 @@
 
 python tools/table.py runs/*.h5
 python tools/table.py runs/*.h5 --last 500 --format latex --out scores.tex
+python tools/table.py runs/*.h5 --target 0.9
+python tools/table.py runs/*.h5 --together
 """
 
 import csv
@@ -15,8 +17,13 @@ from typing import Literal
 
 import numpy as np
 import tyro
-from intervals import interquartile_mean, interval, shown
-from reading import by_seed, label, per_agent, read_runs, say, score
+from crossing import learning, sample_complexity
+from intervals import interquartile_mean, sure
+from papers.returns import returns_of
+from reading import by_seed, kinds_of, label, per_agent, read_runs, say, score
+from together import TOGETHER, together_of
+
+from hpcqrl.results.reader import Run
 
 Format = Literal["markdown", "csv", "latex"]
 _THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?")
@@ -30,6 +37,11 @@ class Options:
     """Results files."""
     last: int = 100
     """A run's score is its mean return over so many last episodes: of each agent in dist-qtrl, else of all."""
+    target: float | None = None
+    """Tell also after how many episodes the mean over seeds, and over 100 episodes, first is this."""
+    together: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Instead, a row for runs that differ in seed and environment alone: their normalised scores (0 is chance, 1 the
+    best) together, and how probably a run scores above one of the first row."""
     format: Format = "markdown"
     """How the table is written."""
     out: Path | None = None
@@ -43,11 +55,14 @@ HEADINGS = (
     "environment",
     "seeds",
     "mean",
-    "interquartile mean",
     "95% interval of the mean",
+    "interquartile mean",
+    "95% interval of that",
     "lowest",
     "highest",
+    "chance",
 )
+WINDOW = 100  # episodes over which the mean is taken that reaches a target
 
 
 def markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -92,26 +107,44 @@ def write(text: str, out: Path | None, tool: str) -> None:
     print(f"written: {out}")
 
 
+def _row(group: Sequence[Run], runs: Sequence[Run], last: int) -> list[str]:
+    """A row of the table; over one seed there is no interval, and it says so."""
+    scores, known = np.array([score(run, last) for run in group]), returns_of(group[0])
+    mean, middle, lowest, highest = (
+        f"{number:.4f}" for number in (scores.mean(), interquartile_mean(scores), scores.min(), scores.max())
+    )
+    name, env = label(group[0], runs, but=("seed", "env")), str(group[0].config.get("env", "?"))
+    chance = "-" if known is None else f"{known.chance:.4g}"
+    middles = sure(scores, 4, interquartile_mean)
+    return [name, env, str(len(group)), mean, sure(scores, 4), middle, middles, lowest, highest, chance]
+
+
 def main() -> None:
     """Read the files, name those that cannot be used, and write the table of the rest."""
     options = tyro.cli(Options, description=__doc__)
     if options.last < 1:
         sys.exit(f"table: last must be at least 1, not {options.last}")
+    if options.target is not None and not np.isfinite(options.target):
+        sys.exit(f"table: target must be a number, not {options.target}")
     runs = read_runs(options.runs, "table", options.incomplete)
-    groups, rows = by_seed(runs), []
-    for group in groups:
-        for run in group:
-            episodes = len(run.episodes) // per_agent(run)
-            if episodes < options.last:
-                say("table", f"note: {run.path} has {episodes:,} episodes, fewer than --last {options.last}: all count")
-        scores = np.array([score(run, options.last) for run in group])
-        numbers = scores.mean(), interquartile_mean(scores), scores.min(), scores.max()
-        mean, middle, lowest, highest = (f"{number:.4f}" for number in numbers)
-        name, env = label(group[0], runs, but=("seed", "env")), str(group[0].config.get("env", "?"))
-        rows.append([name, env, str(len(group)), mean, middle, shown(*interval(scores), 4), lowest, highest])
+    groups = by_seed(runs)
+    headings: tuple[str, ...] = HEADINGS
+    for run in runs:
+        episodes = len(run.episodes) // per_agent(run)
+        if episodes < options.last:
+            say("table", f"note: {run.path} has {episodes:,} episodes, fewer than --last {options.last}: all count")
+    if options.together:
+        headings = TOGETHER
+        rows = together_of(kinds_of(runs), options.last, "table")
+    else:
+        rows = [_row(group, runs, options.last) for group in groups]
+    if options.target is not None and not options.together:
+        headings = (*HEADINGS, f"episodes to {options.target:g}", "95% interval of those", "seeds that get there")
+        for row, group in zip(rows, groups, strict=True):
+            row += sample_complexity(learning(group, WINDOW), options.target)
     if any(1 < len(group) < 5 for group in groups):
         say("table", "note: intervals over fewer than 5 seeds are too narrow: over 2 seeds, they miss half of the time")
-    write(WRITERS[options.format](HEADINGS, rows), options.out, "table")
+    write(WRITERS[options.format](headings, rows), options.out, "table")
 
 
 if __name__ == "__main__":
