@@ -1,12 +1,17 @@
 """Matplotlib, drawing to files alone, and the colours of lines."""
 
 import os
+import sys
 
 os.environ["MPLBACKEND"] = "Agg"  # to files alone, whatever a notebook or a login shell has set for itself
 
-import matplotlib
-import matplotlib.pyplot as plt  # noqa: F401  (for all tools: after the line above)
 import numpy as np
+
+try:
+    import matplotlib
+    import matplotlib.pyplot as plt  # noqa: F401  (for all tools: after the line above)
+except ModuleNotFoundError:
+    sys.exit('to draw, matplotlib is needed: pip install "hpcqrl[tools]"')
 
 
 def colours_of(lines: int) -> list[object]:
