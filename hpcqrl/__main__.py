@@ -1,11 +1,15 @@
-"""The command line: hpcqrl train | resume | evaluate | export | describe | state | check | version."""
+"""The command line: hpcqrl train | resume | evaluate | ..., and the tools."""
 
 import os
+import shutil
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
+from io import BytesIO, TextIOWrapper
+from textwrap import fill
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -16,24 +20,34 @@ from hpcqrl import (
     one_thread,  # noqa: F401  (before NumPy and torch are imported)
 )
 from hpcqrl.interruption import EXIT_STATUS, Interruption
-from hpcqrl.options import Describe, Evaluate, Export, Nothing, Resume, State, Train
+from hpcqrl.options import Describe, DescribeSystem, Evaluate, Export, Nothing, Resume, State, Train
 from hpcqrl.parallel.launcher import launched_rank, take_gpu
 from hpcqrl.progress import say
 from hpcqrl.systems import SYSTEMS, find
 from hpcqrl.systems.contract import AnySystem, Config
+from hpcqrl.tools import TOOLS, run_tool
 
 USAGE = f"""usage: hpcqrl COMMAND
 
-  train SYSTEM     train agents, one a rank; under mpiexec or srun for more than one
-  resume FILE      carry on with a run that was cut off, from its last checkpoint; under mpiexec or srun likewise
+  train SYSTEM     train agents, one a rank; mpiexec or srun for more than one
+  resume FILE      go on with a run that was cut off; mpiexec or srun likewise
   evaluate FILE    play a trained policy from its results file
-  export FILE      write a trained policy for inference without this package
-  describe SYSTEM  its parameters by part, and its circuit drawn as text; describe FILE: those of a run
-  state FILE       begun, checkpoint (it can be resumed) or complete, and the Slurm job that has written it, if one has
-  check            under mpiexec or srun: what every rank has, and how fast they talk
+  export FILE      write a trained policy for use without this package
+  describe SYSTEM  its parameters by part, and its circuit; or FILE: a run's
+  state FILE       begun, checkpoint (it can be resumed) or complete; its job
+  check            under mpiexec or srun: what every rank has, how they talk
   version          versions of this package and of what it runs on
 
-systems: {", ".join(SYSTEMS)}, or one's own by its module: my_package.reinforce
+  watch FILE       follow a run while it goes on
+  curves FILE...   draw learning curves
+  table FILE...    final scores, with intervals over seeds
+  speedup FILE...  episodes and seconds to a target, by the number of agents
+  scaling          throughput by the number of agents, measured and modelled
+  reproduce PAPER  what a paper ran, and a report beside its tables and figures
+  data FILE...     what results files hold, for other programs
+
+systems: {", ".join(SYSTEMS)},
+or one's own by its module: my_package.reinforce
 Each command has --help."""
 
 
@@ -50,18 +64,34 @@ def main() -> None:
         "state": _state,
         "check": _check,
         "version": _version,
+        "--version": _version,
     }
+    commands |= {name: partial(run_tool, name) for name in TOOLS}
     if arguments and arguments[0] in ("-h", "--help"):
         _say(USAGE)
     elif arguments and arguments[0] in commands:
         try:
-            commands[arguments[0]](arguments[1:])
+            with _wrapped_help() if {"-h", "--help"} & set(arguments) else nullcontext():
+                commands[arguments[0]](arguments[1:])
             sys.stdout.flush()
         except BrokenPipeError:  # as in `hpcqrl describe qa3c | head`: nobody wants to read more
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115
             sys.exit(1)
     else:
         _refuse(f"no command {arguments[0]!r}\n\n{USAGE}" if arguments else f"a command is missing\n\n{USAGE}")
+
+
+@contextmanager
+def _wrapped_help() -> Iterator[None]:
+    """A block that prints help: tyro wraps all of it but the lines that say what a command is for."""
+    text, width = TextIOWrapper(BytesIO(), encoding=sys.stdout.encoding), shutil.get_terminal_size().columns
+    try:
+        with redirect_stdout(text):
+            yield
+    finally:
+        text.seek(0)
+        for line in text.read().splitlines():
+            print(line if len(line) <= width or not line[:1].isalpha() else fill(line, width))
 
 
 def _say(text: str) -> None:
@@ -76,21 +106,21 @@ def _refuse(reason: str) -> NoReturn:
     sys.exit(2)
 
 
-def _parse(kind: Any, command: str, arguments: Sequence[str]) -> Any:
+def _parse(kind: Any, command: str, arguments: Sequence[str], **start: Any) -> Any:
     with ExitStack() as stack:
         if launched_rank() > 0:  # one rank says what is wrong
             nowhere = stack.enter_context(open(os.devnull, "w"))
             stack.enter_context(redirect_stdout(nowhere))
             stack.enter_context(redirect_stderr(nowhere))
-        return tyro.cli(kind, prog=f"hpcqrl {command}", args=arguments)
+        return tyro.cli(kind, prog=f"hpcqrl {command}", args=arguments, **start)
 
 
 def _system(command: str, arguments: Sequence[str]) -> tuple[str, AnySystem]:
     if not arguments or arguments[0] in ("-h", "--help"):
         known = ", ".join(SYSTEMS)
-        also = "\nor a RUN.h5" if command == "describe" else ""
+        also = ";\nor a RUN.h5" if command == "describe" else ""
         _say(
-            f"usage: hpcqrl {command} SYSTEM [options]\n\nsystems: {known}, or one's own by its module, "
+            f"usage: hpcqrl {command} SYSTEM [options]\n\nsystems: {known},\nor one's own by its module, "
             f"my_package.reinforce{also}\n\nhpcqrl {command} SYSTEM --help"
         )
         sys.exit(0 if arguments else 2)
@@ -102,11 +132,26 @@ def _system(command: str, arguments: Sequence[str]) -> tuple[str, AnySystem]:
 
 def _train(arguments: Sequence[str]) -> None:
     interruption = Interruption()  # a signal may come while all is being imported
-    name, system = _system("train", arguments)
-    options: Train[Config] = _parse(Train[system.Config], f"train {name}", arguments[1:])  # type: ignore[name-defined]
+    name, options = _train_options(arguments)
     interruption.patience = options.patience
     wanted = name, options.system, options.out, options.overwrite, options.checkpoint_every
     _with_agents(lambda agents, run: run.train(agents, interruption, *wanted), interruption)
+
+
+def _train_options(arguments: Sequence[str]) -> tuple[str, Train[Config]]:
+    """The system's name, which --config or --like may say, and the options, which start from theirs."""
+    from hpcqrl.written import defaults, read_written, system_of, unchecked
+
+    try:
+        written = read_written(arguments)
+        said = None if arguments and not arguments[0].startswith("-") else system_of(written)
+        name, system = _system("train", arguments if said is None else [said, *arguments])
+        rest = arguments[1:] if said is None else arguments
+        own, others = defaults(written, name, system.Config, Train, rest)
+    except (ValueError, OSError) as error:
+        _refuse(str(error))
+    start = unchecked(Train, others | {"system": unchecked(system.Config, own)})
+    return name, _parse(Train[system.Config], f"train {name}", rest, default=start)  # type: ignore[name-defined]
 
 
 def _resume(arguments: Sequence[str]) -> None:
@@ -176,18 +221,31 @@ def _describe(arguments: Sequence[str]) -> None:
         def of_a_run() -> None:
             from hpcqrl.description import describe
             from hpcqrl.trained import load
+            from hpcqrl.written import as_toml
 
-            describe(load(options.run, **asdict(options.named)).recorded)
+            run = load(options.run, **asdict(options.named))
+            if options.toml:
+                own = str(getattr(run.recorded.config, "circuit", None))
+                if ":" in own and options.named.circuit is None:
+                    raise ValueError(f"its circuit is {own}, which is written down only if you say --circuit {own}")
+                sys.stdout.write(as_toml(run.system, run.recorded.config))
+            else:
+                describe(run.recorded)
 
         _without_mpi(of_a_run, options.run)
         return
     name, system = _system("describe", arguments)
-    config: Config = _parse(system.Config, f"describe {name}", arguments[1:])
+    chosen: DescribeSystem[Config] = _parse(DescribeSystem[system.Config], f"describe {name}", arguments[1:])  # type: ignore[name-defined]
+    config = chosen.system
 
     def of_a_system() -> None:
         from hpcqrl.description import describe
         from hpcqrl.recorded import Recorded
+        from hpcqrl.written import as_toml
 
+        if chosen.toml:
+            sys.stdout.write(as_toml(name, config))
+            return
         describe(Recorded(name, system, config, system.circuit(config)))
 
     _without_mpi(of_a_system)

@@ -46,7 +46,7 @@ def from_file(kind: type[Kind], values: Mapping[str, Any], where: object, versio
     hints = get_type_hints(kind)
     try:
         for name, value in complete.items():
-            _check_kind(name, value, hints[name])
+            check_kind(name, value, hints[name])
         return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in complete.items()})
     except (TypeError, ValueError) as error:
         raise ValueError(f"{where} has a configuration that is not right: {error}") from error
@@ -61,27 +61,27 @@ def from_options(kind: type[Kind], options: Mapping[str, Any]) -> Kind:
             names = ", ".join(each.name for each in fields(kind))
             raise ValueError(f"there is no option {name!r}; there are: {names}")
         plain[name] = value.item() if type(value).__module__ == "numpy" and hasattr(value, "item") else value
-        _check_kind(name, plain[name], known[name])
+        check_kind(name, plain[name], known[name])
     return kind(**plain)
 
 
-def _check_kind(name: str, value: object, hint: Any) -> None:
+def check_kind(name: str, value: object, hint: Any) -> None:
     """ValueError, naming the value, if it is of another kind."""
-    if not _fits(value, hint):
+    if not fits(value, hint):
         wanted = str(hint).replace("typing.", "").replace("<class '", "").replace("'>", "")
         raise ValueError(f"{name} must be {wanted}, not {value!r}")
 
 
-def _fits(value: object, hint: Any) -> bool:
+def fits(value: object, hint: Any) -> bool:
     """Whether a value is of a kind: one of its choices, a number of that sort, or one of its alternatives."""
     if get_origin(hint) is Literal:
         return value in get_args(hint)
     if get_origin(hint) in (Union, UnionType):
-        return any(_fits(value, each) for each in get_args(hint))
+        return any(fits(value, each) for each in get_args(hint))
     if get_origin(hint) is tuple:
         kinds = get_args(hint)
         each = kinds[:1] * len(value) if isinstance(value, tuple | list) and kinds[-1:] == (...,) else kinds
-        return isinstance(value, tuple | list) and len(value) == len(each) and all(map(_fits, value, each))
+        return isinstance(value, tuple | list) and len(value) == len(each) and all(map(fits, value, each))
     if hint is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     return type(value) is hint if isinstance(hint, type) else True

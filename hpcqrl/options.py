@@ -11,9 +11,14 @@ Config = TypeVar("Config")
 
 @dataclass(frozen=True)
 class Train(Generic[Config]):
-    """Train agents, one on each MPI rank; episodes and final parameters go to one HDF5 file."""
+    """Train agents, one a rank; episodes and parameters go to one HDF5 file."""
 
     system: tyro.conf.OmitArgPrefixes[Config]
+    config: str | None = None
+    """A TOML file with any of these options by their names; what is said here wins. `hpcqrl describe --toml` writes
+    one."""
+    like: str | None = None
+    """A results file whose configuration is taken, but for what is said here; what is one's own must be said again."""
     out: str | None = None
     """Results file; by default runs/SYSTEM-DATE-TIME.h5."""
     overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -51,7 +56,7 @@ class Resume:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Play a trained policy, without exploration, and print its mean return with a bootstrap interval."""
+    """Play a trained policy; print its mean return with a bootstrap interval."""
 
     run: tyro.conf.Positional[Path]
     """Results file of a complete run."""
@@ -70,7 +75,8 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Export:
-    """Write a trained policy with torch.export: observations to logits (discrete actions) or actions (continuous)."""
+    """Write a trained policy with torch.export, from observations to logits (discrete
+    actions) or actions (continuous). A run's episodes as tables: hpcqrl data."""
 
     run: tyro.conf.Positional[Path]
     """Results file of a complete run."""
@@ -89,12 +95,23 @@ class Describe:
 
     run: tyro.conf.Positional[Path]
     """A results file."""
+    toml: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print its configuration instead, as a file for `hpcqrl train --config`."""
     named: tyro.conf.OmitArgPrefixes[NamedAgain] = NamedAgain()
 
 
 @dataclass(frozen=True)
+class DescribeSystem(Generic[Config]):
+    """Print what a system trains: its parameters by part, and its circuit as text."""
+
+    system: tyro.conf.OmitArgPrefixes[Config]
+    toml: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print the configuration instead, as a file for `hpcqrl train --config`."""
+
+
+@dataclass(frozen=True)
 class State:
-    """Print begun, checkpoint (it can be resumed) or complete, and the Slurm job that has written it, if one has."""
+    """Print begun, checkpoint (it can be resumed) or complete, and its Slurm job."""
 
     run: tyro.conf.Positional[Path]
     """A results file."""

@@ -3,7 +3,7 @@
 #
 #   bash jobs/local.sh                                   the demonstration: Dist-QTRL with 4 agents, and a figure
 #   bash jobs/local.sh -n 8 train dist-qtrl --layers 7 --out runs/x.h5
-#                                                        any hpcqrl command, on so many ranks (-n 4 by default)
+#                                                        any hpcqrl command; what trains, on so many ranks (by default 4)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source jobs/venv.sh
@@ -14,8 +14,9 @@ if [ "${1:-}" = -n ]; then
     shift 2
 fi
 
-if [ $# -gt 0 ]; then
-    exec .venv/bin/mpiexec -n "$ranks" .venv/bin/hpcqrl "$@"
-fi
+case ${1:-} in
+train | resume | check) exec .venv/bin/mpiexec -n "$ranks" .venv/bin/hpcqrl "$@" ;;
+?*) exec .venv/bin/hpcqrl "$@" ;;
+esac
 .venv/bin/mpiexec -n "$ranks" .venv/bin/hpcqrl train dist-qtrl --out runs/demo.h5 --overwrite
-.venv/bin/python tools/curves.py runs/demo.h5 --out runs/demo.png
+.venv/bin/hpcqrl curves runs/demo.h5 --out runs/demo.png

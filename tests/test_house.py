@@ -28,6 +28,8 @@ BESIDE = {  # modules that belong to no room
     "player": {"randomness", "states", "parallel", "rl", "envs", "journal"},
     "recorded": {"configuration", "systems", "quantum"},
     "resumption": {"parallel", "recorded", "results", "states", "systems"},
+    "tools": {"brought"},
+    "written": {"configuration", "results", "systems"},
     "provenance": {"parallel", "recorded", "results"},
     "description": {"recorded", "quantum"},
     "trained": {"brought", "configuration", "evaluation", "models", "randomness", "recorded", "results", "systems"},

@@ -1,15 +1,20 @@
 """Matplotlib, drawing to files alone, the colours of lines, and how a figure is written."""
 
 import os
+import sys
 
 os.environ["MPLBACKEND"] = "Agg"  # to files alone, whatever a notebook or a login shell has set for itself
 
 from pathlib import Path
 
-import matplotlib
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import MaxNLocator
+
+try:
+    import matplotlib
+    import matplotlib.pyplot as plt
+    from matplotlib.ticker import MaxNLocator
+except ModuleNotFoundError:
+    sys.exit('to draw, matplotlib is needed: pip install "hpcqrl[tools]"')
 
 matplotlib.rcParams["pdf.fonttype"] = matplotlib.rcParams["ps.fonttype"] = 42  # TrueType, as publishers ask
 matplotlib.rcParams["svg.fonttype"] = "path"

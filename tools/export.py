@@ -18,6 +18,7 @@ from reading import say
 
 from hpcqrl.results.reader import Run, read_run
 
+TOOL = Path(sys.argv[0]).stem.split()[-1] if sys.argv[0] else "export"  # data, where it is `hpcqrl data`
 Columns = Mapping[str, Sequence[Any] | np.ndarray]
 
 
@@ -75,9 +76,9 @@ def main() -> None:
     """Read one file after the other, name those that cannot be used, and write the tables of the rest."""
     options = tyro.cli(Options, description=__doc__)
     if options.csv is None and options.parquet is None:
-        sys.exit("export: --csv FOLDER or --parquet FOLDER is needed (a trained policy is written by `hpcqrl export`)")
+        sys.exit(f"{TOOL}: --csv FOLDER or --parquet FOLDER is needed (a trained policy is written by `hpcqrl export`)")
     if options.parquet is not None and find_spec("pyarrow") is None:
-        sys.exit('export: --parquet needs pyarrow: pip install "hpcqrl[parquet]"')
+        sys.exit(f'{TOOL}: --parquet needs pyarrow: pip install "hpcqrl[parquet]"')
     exported, written = 0, set[Path]()
     for source in dict.fromkeys(options.runs):
         try:
@@ -97,7 +98,7 @@ def main() -> None:
                 if path.exists() and not options.overwrite:
                     raise ValueError(f"{source}, since {path} exists; another folder, or --overwrite")
         except ValueError as error:
-            say("export", f"left out: {error}")
+            say(TOOL, f"left out: {error}")
             continue
         for path, (write, columns) in outputs.items():
             try:
@@ -109,11 +110,11 @@ def main() -> None:
                 finally:
                     partial.unlink(missing_ok=True)
             except OSError as error:
-                sys.exit(f"export: cannot write {path}: {error}")
+                sys.exit(f"{TOOL}: cannot write {path}: {error}")
         written |= set(outputs)
         exported += 1
     if not exported:
-        sys.exit("export: nothing was written")
+        sys.exit(f"{TOOL}: nothing was written")
     folders = " and ".join(sorted({str(path.parent) for path in written}))
     print(f"{exported} run{'s' * (exported > 1)} written: {len(written)} tables in {folders}")
 

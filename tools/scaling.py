@@ -210,5 +210,10 @@ def _strong_series(points: Sequence[Point]) -> list[tuple[str, list[Point]]]:
     return series
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run what is asked for."""
     tyro.extras.subcommand_cli_from_dict({"run": run, "plot": plot}, description=__doc__)
+
+
+if __name__ == "__main__":
+    main()

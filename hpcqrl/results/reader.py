@@ -50,6 +50,15 @@ def read_run(path: str | Path, own: bool = False) -> Run:
         raise ValueError(f"{path} cannot be read as a results file: {in_a_line(error)}") from error
 
 
+def read_facts(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A results file's attributes and configuration alone. Raises ValueError as `read_run`."""
+    try:
+        with open_plain(path) as file:
+            return facts.read(file)
+    except ERRORS as error:
+        raise ValueError(f"{path} cannot be read as a results file: {in_a_line(error)}") from error
+
+
 def _read(path: Path, file: PlainFile) -> Run:
     attributes, config = facts.read(file)
     system = str(attributes["system"])
