@@ -110,8 +110,8 @@ def test_tables_hold_the_runs_numbers_beside_the_papers(tmp_path):
     assert scores.rows[0][7:10] == ["0.2025", "0.200 to 0.205", "2"], "over the whole run, 3/4 at 0.1"
     assert scores.verdicts == (
         "Table I: average reward, MiniGrid-Empty-5x5: of the paper's 5 values that we have runs for, our interval lies "
-        "above 2 of them (centric QTRL-7; centric QTRL-13), lies below 2 of them (classical; centric QTRL-3), holds 1 of "
-        "them (QTRL-3, 4 agents).",
+        "above 2 of them (centric QTRL-7; centric QTRL-13), lies below 2 of them (classical; centric QTRL-3), holds 1 "
+        "of them (QTRL-3, 4 agents).",
     )
     speedups = report_comparisons.speedups_table(paper, paper.parts[1], runs)
     assert [row[0] for row in speedups.rows[::4]] == ["0.61", "0.6453", "0.9"]
@@ -145,7 +145,7 @@ def test_a_paper_that_counts_steps_is_scored_by_its_tests(tmp_path):
         assert job.state() == "complete" and job.estimate(1.0) == 0.0
         runs.setdefault(job.experiment.name, []).append(read_run(path))
     scores = {row[0]: row[2:10] for row in report_tables.scores_table(paper, paper.parts[4], runs).rows}
-    assert scores["Pendulum, PQC"][:3] == ["-1226", "-140", "-150.000 to -130.000"], "the last 4 tests of 30"
+    assert scores["Pendulum, PQC"][:3] == ["-1226", "-140", "-150.0 to -130.0"], "the last 4 tests of 30"
     assert scores["Pendulum, PQC"][-1] == "2" and scores["Pendulum, 0L"][1] == "no run"
     verdicts = {row[0]: row[6] for row in report_comparisons.orders_table(paper, runs).rows}
     assert verdicts["Pendulum, FC above Pendulum, RBG"] == "the other way round"

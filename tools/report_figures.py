@@ -34,7 +34,8 @@ def draw(paper: Paper, part: Curves, runs: Runs, out: Path) -> str:
                 where, mean, low, high = line(drawn[name], window, part, x)
                 colour, alone = f"C{short.index(_short(title, name))}", where[0] == where[-1]
                 axes.plot(where, mean, "o" if alone else "-", color=colour, label=labels[_short(title, name)])
-                band(axes, where, low, high, within, color=colour, alpha=0.12)
+                alpha = 0.3 / (1 + len(names)) if part.band == "std" else 0.12
+                band(axes, where, low, high, within, color=colour, alpha=alpha)
         if part.target and part.target[0] in drawn:
             target = float(np.mean(ends_of(drawn[part.target[0]], part.target[1])))
             axes.axhline(target, color="0.4", linestyle="--", label=f"what {part.target[0]} ends with")
@@ -43,6 +44,9 @@ def draw(paper: Paper, part: Curves, runs: Runs, out: Path) -> str:
         axes.set_xlim(left=0)
         axes.set_xlabel("environment steps" if paper.unit == "steps" else counted(drawn))
         whole_ticks(axes)
+    limits = np.array([axes.get_ylim() for axes in panels if axes.lines]).reshape(-1, 2)
+    for axes in panels if len(limits) > 1 else []:  # panels that are to be compared
+        axes.set_ylim(limits.min(), limits.max())
     for axes in panels[::columns]:
         kind = "test" if part.tests else "episode"
         axes.set_ylabel(f"{'test ' * part.tests}score: mean of {window:,} {kind}{'s' * (window > 1)}")
