@@ -17,9 +17,12 @@ from synthetic import call, write_run
 sys.path.insert(0, str(ROOT / "tools"))
 
 import report
+import report_comparisons
+import report_figures
 import report_tables
 import reproduce
-from papers.paper import Curves, Scores, Settings, Speedups
+from papers.paper import Curves, Scores, Settings, Speedups, Together
+from papers.returns import RETURNS
 
 from hpcqrl.results.reader import read_run
 
@@ -54,6 +57,8 @@ def test_a_paper_is_described_without_contradiction(name):
     for part in paper.parts:
         if isinstance(part, Curves):
             used |= {name for _, names in part.panels for name in names}
+        elif isinstance(part, Together):
+            used |= {name for _, names in part.kinds for name in names}
         elif not isinstance(part, Settings):
             used |= {row[0] for row in part.rows}
     assert used == set(experiments)
@@ -98,18 +103,30 @@ def test_tables_hold_the_runs_numbers_beside_the_papers(tmp_path):
         total = job.length * job.ranks
         rise = 3000 // job.ranks  # episodes of each agent until it is reached
         returns = np.where(np.arange(total) < rise * job.ranks, 0.1, level + 0.02 * job.seed)
-        runs.setdefault(job.experiment.name, []).append(read_run(write(job, returns)))
+        path = write(job, returns, env="MiniGrid-Empty-5x5-v0", max_steps=100)
+        runs.setdefault(job.experiment.name, []).append(read_run(path))
     scores = report_tables.scores_table(paper, paper.parts[0], runs)
-    assert scores.rows[0][:5] == ["classical", "0.9244", "0.51", "0.500 to 0.520", "2"]
-    speedups = report_tables.speedups_table(paper.parts[1], runs)
-    assert [row[1] for row in speedups.rows] == ["-", "2.06", "3.33", "5.33"]
-    ours = [float(row[2]) for row in speedups.rows]
+    assert scores.rows[0][:5] == ["classical", "0.9244", "0.4523", "0.51", "0.500 to 0.520"]
+    assert scores.rows[0][7:10] == ["0.2025", "0.200 to 0.205", "2"], "over the whole run, 3/4 at 0.1"
+    assert scores.verdicts == (
+        "Table I: average reward, MiniGrid-Empty-5x5: of the paper's 5 values that we have runs for, our interval lies "
+        "above 2 of them (centric QTRL-7; centric QTRL-13), lies below 2 of them (classical; centric QTRL-3), holds 1 "
+        "of them (QTRL-3, 4 agents).",
+    )
+    speedups = report_comparisons.speedups_table(paper, paper.parts[1], runs)
+    assert [row[0] for row in speedups.rows[::4]] == ["0.61", "0.6453", "0.9"]
+    assert [row[2] for row in speedups.rows[:4]] == ["-", "2.06", "3.33", "5.33"]
+    ours = [float(row[3]) for row in speedups.rows[:4]]
     reached = [3000 // agents + 63 for agents in (2, 4, 8)]  # 63 of 100 at 0.91, the others at 0.1: 0.61, the target
     assert ours == pytest.approx([1.0, *((3000 + 100) / episodes for episodes in reached)], rel=0.01)
-    verdicts = {row[0]: row[-1] for row in report_tables.orders_table(paper, runs).rows}
-    assert verdicts["classical above QTRL-3, 4 agents"] == "THE OTHER WAY ROUND"
+    assert [row[3] for row in speedups.rows[4:]][:1] == ["not reached"], "one agent ends with 0.61"
+    orders = report_comparisons.orders_table(paper, runs)
+    verdicts = {row[0]: row[6] for row in orders.rows}
+    assert verdicts["classical above QTRL-3, 4 agents"] == "the other way round"
     assert verdicts["centric QTRL-7 above centric QTRL-3"] == "as in the paper"
-    assert verdicts["centric QTRL-13 above centric QTRL-7"] == "equal, but the intervals overlap"
+    assert verdicts["centric QTRL-13 above centric QTRL-7"] == "not decided"
+    assert verdicts["notebook classical above notebook QTRL-3, 4 agents"] == "no run"
+    assert "of 4 orders of the paper that we have runs for, 1 hold (centric QTRL-7 above" in orders.verdicts[0]
 
 
 def test_a_paper_that_counts_steps_is_scored_by_its_tests(tmp_path):
@@ -127,13 +144,13 @@ def test_a_paper_that_counts_steps_is_scored_by_its_tests(tmp_path):
         path = write_run(job.path, [-500.0] * 149, agents=1, seed=job.seed, tests=tests, **config_of(job) | more)
         assert job.state() == "complete" and job.estimate(1.0) == 0.0
         runs.setdefault(job.experiment.name, []).append(read_run(path))
-    scores = {row[0]: row[2:5] for row in report_tables.scores_table(paper, paper.parts[4], runs).rows}
-    assert scores["Pendulum, PQC"] == ["-140", "-150.000 to -130.000", "2"], "the last 4 of 30 tests, an eighth"
-    assert scores["Pendulum, 0L"] == ["no run", "-", "0"]
-    verdicts = {row[0]: row[-1] for row in report_tables.orders_table(paper, runs).rows}
-    assert verdicts["Pendulum, FC above Pendulum, RBG"] == "THE OTHER WAY ROUND"
+    scores = {row[0]: row[2:10] for row in report_tables.scores_table(paper, paper.parts[4], runs).rows}
+    assert scores["Pendulum, PQC"][:3] == ["-1226", "-140", "-150.0 to -130.0"], "the last 4 tests of 30"
+    assert scores["Pendulum, PQC"][-1] == "2" and scores["Pendulum, 0L"][1] == "no run"
+    verdicts = {row[0]: row[6] for row in report_comparisons.orders_table(paper, runs).rows}
+    assert verdicts["Pendulum, FC above Pendulum, RBG"] == "the other way round"
     (figure,) = (part for part in paper.parts if isinstance(part, Curves) and "Pendulum" in part.title)
-    steps, mean, low, high = report.line(runs["Pendulum, PQC"], 1, figure, "steps")
+    steps, mean, low, high = report_figures.line(runs["Pendulum, PQC"], 1, figure, "steps")
     assert steps.tolist() == list(range(1000, 30_001, 1000)) and mean[[25, 26]].tolist() == [-1000.0, -148.0]
     assert (low[26], high[26]) == (-158.0, -138.0)
     page = report.write_report(paper, runs, [], {}, "command", tmp_path / "report").read_text()
@@ -188,7 +205,7 @@ def test_a_report_takes_runs_with_as_many_agents_as_slurm_gave_them(tmp_path, ca
     assert page.count("mpiexec -n 80 hpcqrl train qa3c --env Acrobot-v1") == 2
     (tmp_path / "qa3c-x0.001" / "other").write_text("")
     status, _, errors = call(reproduce, capsys, *options, "--report", "--agents", "8")
-    assert "ranks 80, not 8" in errors
+    assert status and "ranks 80, not 8" in errors and "no run, so there is nothing" in errors
     (tmp_path / "file").write_text("")
     (tmp_path / "qa3c-x0.001" / "report").rename(tmp_path / "before")
     (tmp_path / "qa3c-x0.001" / "report").write_text("in the way")
@@ -196,12 +213,47 @@ def test_a_report_takes_runs_with_as_many_agents_as_slurm_gave_them(tmp_path, ca
     assert status and "cannot write the report" in errors
 
 
+def test_docs_are_written_of_whatever_is_there_and_say_what_is_short_missing_or_alone(tmp_path, capsys):
+    """Both models in two environments: one seed, three, one that stopped, one of other settings, one damaged."""
+    folder, random = tmp_path / "qa3c", np.random.default_rng(0)
+    levels = {"quantum": 0.8, "classical": 0.4}
+    for job in jobs_of("qa3c", folder, seeds=3, only=("CartPole", "Acrobot")):
+        env, model = job.experiment.name.split(", ")
+        known = RETURNS[f"{env}-v1", None, None]
+        returns = known.chance + (known.best - known.chance) * (levels[model] + 0.01 * random.normal(size=2000))
+        if env == "CartPole" or job.seed == 0:
+            stopped = env == "CartPole" and job.seed == 2
+            write(job, returns[:1000] if stopped else returns, complete=not stopped, agents=8)
+    damaged = folder / "Acrobot-quantum-seed1.h5"
+    damaged.write_text("no HDF5")
+    other = jobs_of("qa3c", folder, seeds=3, only=("Acrobot, classical",))[2]
+    write(other, returns, learning_rate=1.0, env="Other-v0")
+    options = ("qa3c", "--seeds", "3", "--out", tmp_path, "--docs", tmp_path / "docs" / "results")
+    status, output, errors = call(reproduce, capsys, *options)
+    assert status == 0 and output == f"written: {tmp_path}/docs/results/qa3c.md\n", errors
+    page = (tmp_path / "docs/results/qa3c.md").read_text()
+    for line in (
+        "seed1.h5 cannot be read",
+        "is another run: env Other-v0, not Acrobot-v1",
+        "missing: seed 1 of Acrobot",
+    ):
+        assert line in errors and line in page, line
+    assert "missing: seeds 0 to 2 of SimpleCrossing S9N1, quantum;" in page
+    assert "| 3, 1 of them stopped at 1,000 of 100,000 episodes |" in page and "| 1 seed |" in page
+    assert "CartPole, quantum above CartPole, classical" in page and "| as in the paper |" in page
+    assert "All environments together: quantum against classical: not decided, with 1 seed." in page
+    assert "Trained at commit: " in page and "--docs" in page and "mpiexec -n 8 hpcqrl train qa3c" in page
+    images = sorted((tmp_path / "docs/results").glob("*.png"))
+    assert [image.name for image in images] == [f"qa3c-figure-{n}.png" for n in range(1, 5)]
+    assert all(f"]({image.name})" in page and matplotlib.image.imread(image).std() > 0.01 for image in images)
+
+
 def test_a_figure_of_a_single_point_has_it(tmp_path):
     (job,) = jobs_of("qa3c", tmp_path, scale=1e-5, only=("Acrobot, quantum",), agents=1)
     runs = {job.experiment.name: [read_run(write(job, [5.0]))]}
     figure = next(part for part in paper_of("qa3c").parts if isinstance(part, Curves))
-    report.draw(paper_of("qa3c"), figure, runs, tmp_path / "with.png")
-    report.draw(paper_of("qa3c"), figure, {}, tmp_path / "without.png")
+    report_figures.draw(paper_of("qa3c"), figure, runs, tmp_path / "with.png")
+    report_figures.draw(paper_of("qa3c"), figure, {}, tmp_path / "without.png")
     colours = [matplotlib.image.imread(tmp_path / f"{name}.png")[..., :3] for name in ("with", "without")]
     blue = [((abs(image - np.array([0x1F, 0x77, 0xB4]) / 255)).max(axis=-1) < 0.02).sum() for image in colours]
     assert blue[0] > blue[1] + 20, "of the marker, beside the legend's"
@@ -231,7 +283,11 @@ def test_runs_go_on_at_once_as_far_as_there_are_cores(tmp_path, monkeypatch, cap
 def test_list_runs_nothing_and_bad_requests_are_a_line(tmp_path, capsys):
     status, output, _ = call(reproduce, capsys, "qdqn-dper", "--list", "--out", tmp_path)
     assert status == 0 and "20 of 20 runs to make" in output and not list(tmp_path.iterdir())
-    wrong = (("--scale", "0"), "scale must be"), (("--only", "x"), "no experiment"), (("--report",), "no complete run")
+    wrong = (
+        (("--scale", "0"), "scale must be"),
+        (("--only", "x"), "no experiment"),
+        (("--report",), "no run, so there is nothing"),
+    )
     for options, words in wrong:
         status, _, errors = call(reproduce, capsys, "qa3c", *options, "--out", tmp_path)
         assert status and words in errors
@@ -280,7 +336,7 @@ def test_forty_runs_of_100_000_episodes_are_reported_in_60_s_and_2_gb(tmp_path):
     folder = tmp_path / "qa3c" / "report"
     page = (folder / "index.html").read_text()
     images = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
-    assert len(images) == 3 and 'src="http' not in page and "<link" not in page
+    assert len(images) == 4 and 'src="http' not in page and "<link" not in page
     for number, image in enumerate(images, 1):
         file = folder / f"figure-{number}.png"
         assert base64.b64decode(image) == file.read_bytes() and matplotlib.image.imread(file).std() > 0.01

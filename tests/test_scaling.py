@@ -13,6 +13,7 @@ from synthetic import write_run
 sys.path.insert(0, str(ROOT / "tools"))
 
 import scaling
+import scaling_figure
 import scaling_points
 import throughput
 
@@ -125,6 +126,24 @@ def test_repeats_are_one_point_their_median(tmp_path, capsys, system):
     said = capsys.readouterr()
     row = next(line for line in said.out.splitlines() if line.startswith("| 2 "))
     assert row.split(" | ")[2] == "98.0 (80.0 to 100.0)" and "| 0.980 |" in row and not said.err.count("left out")
+
+
+@pytest.mark.parametrize(("most", "bound"), [(4, False), (64, True)])
+def test_what_cores_limit_is_predicted_only_where_they_limited_something_that_was_measured(
+    tmp_path, capsys, monkeypatch, most, bound
+):
+    model, drawn = throughput.Model(2e-4, 3.0, 2e-5), {}
+    counts = [n for n in COUNTS if n <= most]
+    files = [scaled(tmp_path, n, r / n, latency=1.0) for n, r in zip(counts, rates(model, 1e-3), strict=False)]
+    monkeypatch.setattr(scaling_figure, "save", lambda figure, out: drawn.update({out.name: figure}))
+    scaling.plot(tuple(map(Path, files)), out=tmp_path / "x.png", cores=2.0)
+    said = capsys.readouterr()
+    assert list(drawn) == ["x.png", "x-predicted.png", "x-sharing.png"] and "x-sharing.png" in said.out
+    assert ("no point that it is fitted to was bound" in said.err) is not bound
+    styles = [line.get_linestyle() for line in drawn["x-predicted.png"].axes[0].lines]
+    assert styles.count(":") == 1 and styles.count("--") == bound
+    assert ("on 2 cores" in drawn["x-predicted.png"].get_suptitle()) is bound
+    assert drawn["x.png"].axes[0].get_xticks().tolist() == counts
 
 
 def test_bad_input_is_a_line_each(tmp_path, capsys):

@@ -30,12 +30,14 @@ def interval(values: Any, statistic: Callable[..., Any] = np.mean, resamples: in
     return found.confidence_interval.low, found.confidence_interval.high
 
 
-def shown(low: float, high: float, digits: int = 3, none: str = "1 seed") -> str:
-    """An interval as text; `none` if there is none."""
+def shown(low: float, high: float, digits: int | None = None, none: str = "1 seed") -> str:
+    """An interval as text, by default with 3 digits below 10 and with 1 above; `none` if there is none."""
+    if digits is None:
+        digits = 3 if max(abs(low), abs(high)) < 10.0 else 1
     return none if np.isnan(low) else f"{low:.{digits}f} to {high:.{digits}f}"
 
 
-def sure(scores: Any, digits: int = 3, statistic: Callable[..., Any] = np.mean) -> str:
+def sure(scores: Any, digits: int | None = None, statistic: Callable[..., Any] = np.mean) -> str:
     """The interval of a statistic of the seeds' scores as text, or why there is none."""
     if len(scores) > 1 and not np.isfinite(scores).all():
         return "not finite"

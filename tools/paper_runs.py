@@ -63,16 +63,33 @@ class Job:
         run = self.found()
         if run is None:
             return "missing"
-        wanted = {"system": self.system, self.unit: str(self.length), "seed": str(self.seed)}
+        differs = self.differs(run)
+        if (has := run.config.get(self.unit)) != self.length:
+            differs.append(f"{self.unit} {has}, not {self.length}")
+        if differs:
+            raise ValueError(f"{self.path} is another run: {'; '.join(differs)}: another --out, or remove it")
+        return "complete" if run.complete else "checkpoint" if "checkpointed" in run.attributes else "begun"
+
+    def differs(self, run: Run) -> list[str]:
+        """In what a run differs from this one, but for its length."""
+        wanted = {"system": self.system, "seed": str(self.seed)}
         options = self.experiment.options
         wanted |= {name.removeprefix("--"): value for name, value in zip(options[::2], options[1::2], strict=True)}
         has = {"system": run.system} | {name.replace("_", "-"): str(value) for name, value in run.config.items()}
         if run.complete:
             wanted["ranks"], has["ranks"] = str(self.ranks), str(ranks_of(run))
-        differs = [f"{name} {has.get(name)}, not {value}" for name, value in wanted.items() if has.get(name) != value]
-        if differs:
-            raise ValueError(f"{self.path} is another run: {'; '.join(differs)}: another --out, or remove it")
-        return "complete" if run.complete else "checkpoint" if "checkpointed" in run.attributes else "begun"
+        return [f"{name} {has.get(name)}, not {value}" for name, value in wanted.items() if has.get(name) != value]
+
+    def reported(self) -> Run:
+        """The run as a report takes it, whatever its length. Raises ValueError, saying why, if there is none."""
+        run = self.found()
+        if run is None:
+            raise ValueError(f"{self.path}: missing")
+        if differs := self.differs(run):
+            raise ValueError(f"{self.path} is another run: {'; '.join(differs)}")
+        if not len(run.evaluations if self.unit == "steps" else run.episodes):
+            raise ValueError(f"{self.path} holds no {'tests' if self.unit == 'steps' else 'episodes'} yet")
+        return run
 
     def estimate(self, rate: float) -> float:
         """Seconds that the run will still take, at so many episodes, or steps, a second."""

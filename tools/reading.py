@@ -136,7 +136,7 @@ def kinds_of(runs: Sequence[Run]) -> dict[str, list[Run]]:
 def range_of(runs: Iterable[Run]) -> tuple[float, float]:
     """The lowest and the highest return of all their episodes and tests: what returns can be, as far as is known."""
     values = [run.episodes["return"] for run in runs] + [run.evaluations["mean"] for run in runs]
-    finite = np.concatenate([each[np.isfinite(each)] for each in values])
+    finite = np.concatenate([np.empty(0), *(each[np.isfinite(each)] for each in values)])
     return (float(finite.min()), float(finite.max())) if len(finite) else (-np.inf, np.inf)
 
 

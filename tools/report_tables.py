@@ -1,13 +1,13 @@
 """The tables of a report: a paper's numbers, and ours from its runs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from crossing import first_at, learning, speedup_interval
-from intervals import interval, shown
-from papers.paper import Paper, Scores, Settings, Speedups
-from reading import how_counted, length, per_agent, score, seconds, tests
+from intervals import interquartile_mean, interval, sure
+from papers.paper import Paper, Scores, Settings
+from papers.returns import returns_of
+from reading import done, how_counted, length, per_agent, score, seconds, tests
 
 from hpcqrl.results.reader import Run
 
@@ -17,43 +17,92 @@ Runs = Mapping[str, Sequence[Run]]
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the report: text below it says how to read it."""
+    """A table of the report: text below it says how to read it, and the verdicts what it says, a sentence each."""
 
     title: str
     headings: tuple[str, ...]
     rows: list[list[str]]
     below: str = ""
+    verdicts: tuple[str, ...] = ()
 
 
-def window_of(runs: Runs, names: Iterable[str], wanted: int, of_tests: bool) -> int:
-    """The paper's window, of episodes or of tests, or a shorter one if one of the runs with these names is short."""
-    chosen = [run for name in names for run in runs.get(name, ())]
-    sizes = [len(tests(run)) if of_tests else len(run.episodes) / per_agent(run) for run in chosen]
+def window_of(group: Sequence[Run], wanted: int, of_tests: bool) -> int:
+    """The paper's window, of episodes or of tests, or a shorter one if one of these runs is short."""
+    sizes = [len(tests(run)) if of_tests else len(run.episodes) / per_agent(run) for run in group]
     return max(1, min(wanted, round(min(sizes) / SHARE))) if sizes else wanted
 
 
-def scores(paper: Paper, group: Sequence[Run], last: int) -> list[float]:
-    """Each run's mean return over its last episodes, or tests if the paper's length is in steps."""
+def scores(paper: Paper, group: Sequence[Run], last: int | None) -> list[float]:
+    """Each run's mean return over its last episodes, or tests if the paper's length is in steps; None: over all."""
     if paper.unit == "steps":
-        return [float(np.mean(list(tests(run).values())[-last:])) for run in group]
-    return [score(run, last) for run in group]
+        if last is not None:
+            last = window_of(group, last, of_tests=True)
+        return [float(np.mean(list(tests(run).values())[-(last or 0) :])) for run in group]
+    if last is not None:
+        last = window_of(group, last, of_tests=False)
+    return [score(run, last or len(run.episodes)) for run in group]
+
+
+def seeds_of(paper: Paper, name: str, group: Sequence[Run]) -> str:
+    """How many seeds there are, and where their runs stopped before the paper's length."""
+    full = next(each.length or paper.length for each in paper.experiments if each.name == name)
+    stopped = sorted(int(length(run) if run.complete else done(run)) for run in group)
+    stopped = [each for each in stopped if each < full]
+    text = "no run" if not group else "1 seed" if len(group) == 1 else str(len(group))
+    if not stopped:
+        return text
+    where = f"{stopped[0]:,}" if stopped[0] == stopped[-1] else f"{stopped[0]:,} to {stopped[-1]:,}"
+    which = "" if len(stopped) == len(group) else f"{len(stopped)} of them "
+    return f"{text}, {which}stopped at {where} of {full:,} {paper.unit}"
 
 
 def scores_table(paper: Paper, part: Scores, runs: Runs) -> Table:
     """The paper's scores and parameters, and ours."""
-    last, rows = window_of(runs, [row[0] for row in part.rows], part.last, paper.unit == "steps"), []
+    rows: list[list[str]] = []
+    where: dict[str, list[str]] = {"above": [], "below": [], "holds": [], "1 seed": []}
     for name, value, size in part.rows:
         group = runs.get(name, ())
-        ours, sure, parameters = "no run", "-", "-"
-        if group:
-            values = scores(paper, group, last)
-            ours, sure = f"{np.mean(values):.4g}", shown(*interval(values))
-            parameters = f"{sum(array.size for array in group[0].parameters.values()):,}"
         paper_value, paper_size = ("-" if number is None else f"{number:,}" for number in (value, size))
-        rows.append([name, paper_value, ours, sure, str(len(group)), paper_size, parameters])
-    headings = ("model", "paper", "ours", "95% interval", "seeds", "parameters: paper", "ours")
-    below = f"Ours: mean return over the last {over(last, runs, paper.unit == 'steps')}, then over seeds."
-    return Table(part.title, headings, rows, below)
+        if not group:
+            rows.append([name, paper_value, "-", "no run", *["-"] * 5, "0", paper_size, "-"])
+            continue
+        last, whole = scores(paper, group, part.last), scores(paper, group, None)
+        known = returns_of(group[0])
+        cells = [f"{np.mean(last):.4g}", sure(last), f"{interquartile_mean(last):.4g}"]
+        cells += [sure(last, statistic=interquartile_mean), f"{np.mean(whole):.4g}", sure(whole)]
+        parameters = f"{sum(array.size for array in group[0].parameters.values()):,}" if group[0].parameters else "-"
+        chance = "-" if known is None else f"{known.chance:.4g}"
+        seeds = seeds_of(paper, name, group)
+        rows.append([name, paper_value, chance, *cells, seeds, paper_size, parameters])
+        if value is not None:
+            where[beside(*interval(last), value)].append(name)
+    headings = (
+        "model", "paper", "chance", "ours: mean", "95% interval", "interquartile mean", "95% interval", "whole run",
+        "95% interval", "seeds", "parameters: paper", "ours",
+    )  # fmt: skip
+    what = "tests" if paper.unit == "steps" else counted(runs)
+    below = (
+        f"Ours: mean return over the last {part.last:,} {what}, or the last eighth of a shorter run, then over seeds; "
+        f"whole run: over all of its {what}. Chance: a random policy."
+    )
+    if not any(where.values()):
+        return Table(part.title, headings, rows, below)
+    words = {"above": "lies above", "below": "lies below", "holds": "holds"}
+    said = [f"{word} {named(where[key], 'of them')}" for key, word in words.items()]
+    alone = [f"of {named(where['1 seed'])} there is 1 seed, and no interval"] * bool(where["1 seed"])
+    number = sum(map(len, where.values()))
+    verdict = f"{part.title}: of the paper's {number} values that we have runs for, our interval {', '.join(said)}"
+    return Table(part.title, headings, rows, below, (f"{'; '.join([verdict, *alone])}.",))
+
+
+def beside(low: float, high: float, value: float) -> str:
+    """Where an interval lies, beside a value."""
+    return "1 seed" if np.isnan(low) else "above" if low > value else "below" if high < value else "holds"
+
+
+def named(names: Sequence[str], of: str = "") -> str:
+    """How many, and which."""
+    return f"{len(names)} {of}".strip() + (f" ({'; '.join(names)})" if names else "")
 
 
 def settings_table(part: Settings, runs: Runs) -> Table:
@@ -64,71 +113,6 @@ def settings_table(part: Settings, runs: Runs) -> Table:
         ours = dict.fromkeys(str(config[field]) for config in configs)
         rows.append([what, "-" if value is None else value, ", ".join(ours)])
     return Table(part.title, ("setting", "paper", "ours"), rows)
-
-
-def speedups_table(part: Speedups, runs: Runs) -> Table:
-    """The paper's speed-ups, and ours."""
-    window = window_of(runs, [row[0] for row in part.rows], part.window, of_tests=False)
-    groups = {name: runs[name] for name, _ in part.rows if runs.get(name)}
-    base_name = part.rows[0][0]
-    if base_name not in groups:
-        return Table(part.title, ("model", "paper", "ours"), [], f"There is no run of {base_name} to compare with.")
-    ends = ends_of(runs, base_name, part.last)
-    target = float(np.mean(ends))
-    curves = {name: learning(group, window) for name, group in groups.items()}
-    base, rows = first_at(curves[base_name], target), []
-    for name, value in part.rows:
-        cells = [name, "-" if value is None else f"{value:.2f}"]
-        if name not in groups:
-            rows.append([*cells, "no run", "-", "-", "0"])
-            continue
-        episodes, seeds = first_at(curves[name], target), str(len(groups[name]))
-        if base is None or episodes is None:
-            rows.append([*cells, "not reached", "-", "-", seeds])
-            continue
-        sure = "-" if name == base_name else shown(*speedup_interval(curves[base_name], curves[name], target, ends), 2)
-        rows.append([*cells, f"{base / episodes:.2f}", sure, f"{episodes:,}", seeds])
-    headings = ("model", "paper", "ours", "95% interval", "episodes of each agent", "seeds")
-    below = (
-        f"Target: {target:.4g}, what {base_name} ends with. It is reached where the mean over seeds, and "
-        f"over {over(window, runs, of_tests=False)}, first is: a single run's highest swing would come long before. "
-        f"The interval draws the seeds again, and with them the target; up to inf where {base_name} never gets there."
-    )
-    return Table(part.title, headings, rows, below)
-
-
-def ends_of(runs: Runs, name: str, last: int) -> list[float]:
-    """The mean return of the last episodes of each of these runs."""
-    last = window_of(runs, [name], last, of_tests=False)
-    return [score(run, last) for run in runs[name]]
-
-
-def orders_table(paper: Paper, runs: Runs) -> Table:
-    """What the paper finds better than what, and whether we do."""
-    rows = []
-    for better, worse, where in paper.orders:
-        tables = [part for part in paper.parts if isinstance(part, Scores)]
-        names, wanted = next(
-            (names, part.last) for part in tables if better in (names := [row[0] for row in part.rows])
-        )
-        last = window_of(runs, names, wanted, paper.unit == "steps")
-        groups = [scores(paper, runs.get(name, ()), last) for name in (better, worse)]
-        if not all(groups):
-            rows.append([f"{better} above {worse}", where, "-", "-", "no run"])
-            continue
-        means, intervals = [np.mean(group) for group in groups], [interval(group) for group in groups]
-        verdict = (
-            "as in the paper" if means[0] > means[1] else "THE OTHER WAY ROUND" if means[0] < means[1] else "equal"
-        )
-        if not np.isfinite(means).all():
-            verdict = "not comparable: not finite"
-        if min(map(len, groups)) == 1:
-            verdict += ", a single seed"
-        elif intervals[0][0] <= intervals[1][1] and intervals[1][0] <= intervals[0][1]:
-            verdict += ", but the intervals overlap"
-        rows.append([f"{better} above {worse}", where, *(f"{mean:.4g}" for mean in means), verdict])
-    headings = ("the paper finds", "where", "ours: first", "ours: second", "ours")
-    return Table("The order of the models", headings, rows)
 
 
 def runs_table(paper: Paper, runs: Runs, commands: Mapping[str, str]) -> Table:
@@ -142,6 +126,30 @@ def runs_table(paper: Paper, runs: Runs, commands: Mapping[str, str]) -> Table:
             rows.append([*facts, str(run.attributes["created"]), commands.get(str(run.path), str(run.path))])
     headings = ("experiment", "seed", "agents", "episodes", "steps", "seconds", "started (UTC)", "command")
     return Table("Runs", headings, rows)
+
+
+def experiments_table(paper: Paper, runs: Runs, commands: Mapping[str, str]) -> Table:
+    """The same in short: a row for each experiment, and the command of its first seed."""
+    rows = []
+    for name, group in runs.items():
+        if group:
+            agents = ", ".join(map(str, sorted({run.agents for run in group})))
+            hours = f"{sum(map(seconds, group)) / 3600:.2f}"
+            command = commands.get(str(group[0].path), str(group[0].path))
+            seeds = spans([run.seed for run in group])
+            rows.append([name, seeds_of(paper, name, group), seeds, agents, hours, f"`{command}`"])
+    return Table("Runs", ("experiment", "seeds", "which", "agents", "hours", "command of the first"), rows)
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """Numbers in short: 0 to 4, 7."""
+    found: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if found and number == found[-1][-1] + 1:
+            found[-1].append(number)
+        else:
+            found.append([number])
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in found)
 
 
 def over(window: int, runs: Runs, of_tests: bool) -> str:

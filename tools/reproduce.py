@@ -2,6 +2,7 @@
 
 python tools/reproduce.py dist-qtrl --list
 python tools/reproduce.py dist-qtrl --scale 0.02
+python tools/reproduce.py dist-qtrl --docs docs/results
 """
 
 import os
@@ -19,7 +20,8 @@ import tyro
 from paper_runs import Job, ranks_of
 from papers.paper import Paper
 from reading import done, say, seconds
-from report import write_report
+from report import write_docs, write_report
+from report_tables import spans
 from table import markdown
 
 from hpcqrl.results.reader import Run
@@ -55,9 +57,24 @@ class Options:
     list: tyro.conf.FlagCreatePairsOff[bool] = False
     """Show what would run, and about how long that would take on 2 cores, and end."""
     report: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Run nothing; write the report of what is there."""
+    """Run nothing; write the report of what is there, also of runs that stopped early, which are marked."""
+    docs: Path | None = None
+    """Run nothing; write PAPER.md and its figures into this folder, to be kept: the report in short."""
     slurm: tyro.conf.FlagCreatePairsOff[bool] = False
     """Submit what is missing to Slurm and end; when it has run, the same command with --report writes the report."""
+
+    @property
+    def reports(self) -> bool:
+        """Whether nothing is run."""
+        return self.report or self.docs is not None
+
+
+def _readable(job: Job) -> Run | None:
+    """Its file, if it is there and can be read: what cannot is said later, in a line."""
+    try:
+        return job.found()
+    except ValueError:
+        return None
 
 
 def jobs_of(paper: Paper, options: Options, folder: Path) -> list[Job]:
@@ -74,7 +91,7 @@ def jobs_of(paper: Paper, options: Options, folder: Path) -> list[Job]:
             path = folder / f"{experiment.name.replace(', ', '-').replace(' ', '-')}-seed{seed}.h5"
             shortened = max(1, round(full * options.scale))
             job = Job(experiment, seed, ranks, shortened, paper.unit, paper.system, path)
-            if options.report and options.agents is None and experiment.agents is None and (run := job.found()):
+            if options.reports and options.agents is None and experiment.agents is None and (run := _readable(job)):
                 job = replace(job, ranks=ranks_of(run))  # as many as Slurm had
             jobs.append(job)
     return jobs
@@ -180,18 +197,11 @@ def main() -> None:
     try:
         if options.list:
             return show_list(jobs, command)
-        if options.slurm and not options.report:
+        if options.slurm and not options.reports:
             return submit(jobs)
-        if not options.report:
+        if not options.reports:
             make(jobs, options.cores)
-        runs: dict[str, list[Run]] = {job.experiment.name: [] for job in jobs}
-        missing = []
-        for job in jobs:
-            run = job.found() if job.state() == "complete" else None
-            if run is None:
-                missing.append(f"{job.path}: {job.state()}")
-            else:
-                runs[job.experiment.name].append(run)
+        runs, missing = gather(jobs)
     except ValueError as error:
         sys.exit(f"reproduce: {error}")
     except (KeyboardInterrupt, FileNotFoundError) as error:
@@ -199,13 +209,44 @@ def main() -> None:
     for line in missing:
         say("reproduce", f"not in the report: {line}")
     if not any(runs.values()):
-        sys.exit("reproduce: no complete run, so there is nothing to report")
+        sys.exit("reproduce: no run, so there is nothing to report")
     commands = {str(job.path): shlex.join([*job.launch, "train", job.system, *job.options]) for job in jobs}
     try:
-        page = write_report(paper, runs, missing, commands, command, folder / "report")
+        if options.docs is not None:
+            page = write_docs(paper, runs, missing, commands, command, options.docs)
+        else:
+            page = write_report(paper, runs, missing, commands, command, folder / "report")
     except OSError as error:
         sys.exit(f"reproduce: cannot write the report: {error}")
     print(f"written: {page}")
+
+
+def gather(jobs: Sequence[Job]) -> tuple[dict[str, list[Run]], list[str]]:
+    """The runs that are there, by experiment, and a line for each that is not, or cannot be taken; missing seeds
+    have one together.
+    """
+    runs: dict[str, list[Run]] = {job.experiment.name: [] for job in jobs}
+    missing: dict[str, list[int]] = {}
+    lines = []
+    for job in jobs:
+        name = job.experiment.name
+        try:
+            if not job.path.exists():
+                missing.setdefault(name, []).append(job.seed)
+            else:
+                runs[name].append(job.reported())
+        except ValueError as error:
+            lines.append(str(error))
+    alike: dict[str, list[str]] = {}
+    for name, seeds in missing.items():
+        alike.setdefault(f"seed{'s' * (len(seeds) > 1)} {spans(seeds)}", []).append(name)
+    return runs, [
+        *lines,
+        *(
+            f"missing: {seeds} of {'all' if len(names) == len(runs) else '; '.join(names)}"
+            for seeds, names in alike.items()
+        ),
+    ]
 
 
 if __name__ == "__main__":

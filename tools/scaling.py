@@ -17,7 +17,7 @@ import numpy as np
 import tyro
 from colours import colours_of
 from reading import by_seed, label, read_runs, say
-from scaling_figure import draw_series, draw_strong, finish, panels_of_a_figure
+from scaling_figure import Series, cores_show, draw_measured, draw_predicted, draw_sharing
 from scaling_points import Point, medians, point
 from table import markdown, write
 from throughput import NAMES, Model, fit
@@ -119,33 +119,42 @@ def plot(
     cores: float = float(os.cpu_count() or 1),
 ) -> None:
     """Draw weak scaling, and with --strong strong scaling; fit the model to every second number of agents, and print
-    what it is fitted to, its constants, and its error on the numbers held out. Repeated runs are one point,
-    their median. cores: of the machine that it ran on.
+    what it is fitted to, its constants, and its error on the numbers held out. Repeated runs are one point, their
+    median. Beside OUT, OUT-predicted is of more agents, and OUT-sharing of pushes and waiting. cores: of the machine
+    that it ran on; what they limit is predicted only where a point that was bound by them is among those fitted.
     """
     if not cores > 0:
         sys.exit(f"scaling: cores must be above 0, not {cores:g}")
     points = _points(runs)
     kinds = by_seed([point.run for point in points], LOOSE)
-    figure, panels = panels_of_a_figure()
-    text, colours = [], iter(colours_of(sum(len({p.latency for p in points if p.run in kind}) for kind in kinds)))
+    text: list[str] = []
+    series: list[Series] = []
+    colours = iter(colours_of(sum(len({p.latency for p in points if p.run in kind}) for kind in kinds)))
     for kind in kinds:
         mine = medians([p for p in points if p.run in kind])
         name = label(kind[0], [p.run for p in points], but=("seed", *LOOSE))
         held_out = set(sorted({p.agents for p in mine})[1::2])
-        model = _fit(name, [p for p in mine if p.agents not in held_out], cores)
+        fitted = [p for p in mine if p.agents not in held_out]
+        model = _fit(name, fitted, cores)
+        bound = cores_show(fitted, model, cores)
+        if model is not None and not bound:
+            say(
+                "scaling",
+                f"note: {name}: no prediction on {cores:g} cores: no point that it is fitted to was bound by them",
+            )
         text.append(_report(name, mine, held_out, model, cores))
-        latencies = sorted({p.latency for p in mine})
-        for latency in latencies:
-            series = [p for p in mine if p.latency == latency]
-            draw_series(panels, f"{name}, QPU {latency:g} ms", series, held_out, model, cores, next(colours))
-    for number, (name, series) in enumerate(_strong_series(_points(strong) if strong else [])):
-        draw_strong(panels, name, series, 0.3 * (number % 3))
+        for latency in sorted({p.latency for p in mine}):
+            own = [p for p in mine if p.latency == latency]
+            series.append(Series(f"{name}, QPU {latency:g} ms", own, held_out, model, next(colours), bound))
+    named = {part: out.with_name(f"{out.stem}-{part}{out.suffix}") for part in ("predicted", "sharing")}
     try:
-        finish(figure, panels, out)
+        draw_measured(series, _strong_series(_points(strong) if strong else []), cores, out)
+        drawn = [out, *([named["predicted"]] if draw_predicted(series, cores, named["predicted"]) else [])]
+        draw_sharing(series, named["sharing"])
     except (OSError, ValueError) as error:
         sys.exit(f"scaling: cannot write {out}: {error}")
     write("\n".join(text), None, "scaling")
-    print(f"\n{len(points)} runs drawn: {out}")
+    print(f"\n{len(points)} runs drawn: {', '.join(map(str, [*drawn, named['sharing']]))}")
 
 
 def _points(paths: Sequence[Path]) -> list[Point]:

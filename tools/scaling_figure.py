@@ -1,91 +1,146 @@
-"""The figure of a scale test: what is measured, what the model says, and what it predicts for more agents."""
+"""The figures of a scale test: what was measured, what more agents are predicted to do, and what sharing costs."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from colours import plt
+from colours import plt, save
+from matplotlib.ticker import FixedLocator, NullLocator
+from panels import one_legend, panels_of
 from scaling_points import Point
 from throughput import Model
 
 MOST = 10_000  # agents that are predicted
+BOUND = 0.9  # a measured rate below this share of what the model has with a core for each agent was bound by cores
 
 
-def panels_of_a_figure() -> tuple[plt.Figure, np.ndarray]:
-    """An empty figure, and its 2 x 3 panels."""
-    return plt.subplots(2, 3, figsize=(15, 8.5), layout="constrained")
+@dataclass(frozen=True)
+class Series:
+    """Points of one kind of run and QPU, by the number of agents. bound: whether a point that the model is fitted to
+    was bound by cores, so that it knows what they limit.
+    """
+
+    name: str
+    points: list[Point]
+    held_out: set[int]
+    model: Model | None
+    colour: object
+    bound: bool
+
+    @property
+    def agents(self) -> np.ndarray:
+        return np.array([point.agents for point in self.points])
+
+    @property
+    def rates(self) -> np.ndarray:
+        return np.array([point.steps for point in self.points])
+
+    def predicted(self, agents: np.ndarray, cores: float | None) -> np.ndarray:
+        """Steps a second of so many agents, by the model; cores: None gives every agent its own."""
+        assert self.model is not None
+        return self.model.steps_per_second(agents, 1e-3 * self.points[0].latency, cores)
 
 
-def draw_series(
-    panels: np.ndarray,
-    name: str,
-    series: list[Point],
-    held_out: set[int],
-    model: Model | None,
-    cores: float,
-    colour: object,
-) -> None:
-    agents = np.array([p.agents for p in series])
-    efficiency = np.array([p.steps / series[0].steps * series[0].agents / p.agents for p in series])
-    for kept, face in ((True, colour), (False, "white")):
-        chosen = np.array([(p.agents not in held_out) == kept for p in series])
-        for axes, values in ((panels[0, 0], np.array([p.steps for p in series])), (panels[0, 1], efficiency)):
-            axes.plot(agents[chosen], values[chosen], "o", color=colour, markerfacecolor=face, zorder=3)
-    panels[0, 0].vlines(agents, *np.array([p.between for p in series]).T, color=colour, linewidth=1.0)
-    panels[0, 0].plot([], [], "o-", color=colour, label=name)
-    panels[0, 1].plot([], [], "o-", color=colour, label=name)
-    if model is not None:
-        many = np.unique(np.geomspace(1, MOST, 200).astype(int))
-        for own_core in (False, True):
-            rate = model.steps_per_second(many, 1e-3 * series[0].latency, None if own_core else cores)
-            alone = model.steps_per_second([agents[0]], 1e-3 * series[0].latency, None if own_core else cores)
-            share = rate / alone * agents[0] / many
-            for axes, values in ((panels[0, 0], rate), (panels[0, 1], share)):
-                inside = many <= agents.max()
-                if not own_core:
-                    axes.plot(many[inside], values[inside], "-", color=colour)
-                axes.plot(many[~inside], values[~inside], ":" if own_core else "--", color=colour)
-    for values, marker in zip(np.array([p.push for p in series]).T, ("o-", "^--", "v:"), strict=True):
-        panels[0, 2].plot(agents, 1e3 * values, marker, color=colour, markersize=4)
-    panels[0, 2].plot([], [], "o-", color=colour, label=name)
-    panels[1, 0].plot(agents, [p.updates for p in series], "o-", color=colour, label=name)
-    panels[1, 1].plot(agents, [p.staleness for p in series], "o-", color=colour, label=name)
-    panels[1, 2].plot(agents, [100 * p.waiting for p in series], "o-", color=colour, label=name)
-
-
-def draw_strong(panels: np.ndarray, name: str, series: list[Point], grey: float) -> None:
-    """Efficiency where the work in all is the same: from start to end, so that agents left without work count too."""
-    one = series[0]
-    values = [p.finished / one.finished * one.agents / p.agents for p in series]
-    panels[0, 1].plot([p.agents for p in series], values, "s:", color=f"{grey:.1f}", label=f"{name}, strong scaling")
-
-
-def finish(figure: plt.Figure, panels: np.ndarray, out: Path) -> None:
-    """Title, label and write the figure."""
-    titles = {
-        (0, 0): ("steps/s of all agents (bars: lowest and highest run)", "log"),
-        (0, 1): ("efficiency: rate of an agent, over that among the fewest", "linear"),
-        (0, 2): ("push, or Allreduce [ms]: 50% (circle), 95% (up), 99% (down)", "log"),
-        (1, 0): ("updates/s", "log"),
-        (1, 1): ("staleness [updates]", "symlog"),
-        (1, 2): ("time spent in pushes or Allreduce [%]", "linear"),
-    }
-    for place, (title, scale) in titles.items():
-        axes = panels[place]
-        axes.set_title(title, fontsize="medium")
-        axes.set_xscale("log")
-        axes.set_yscale(scale if scale == "linear" or axes.dataLim.ymax > 0.0 else "linear")
-        axes.set_xlabel("agents")
-        axes.grid(alpha=0.3)
-    panels[0, 1].set_ylim(0.0, 1.15)
-    panels[1, 1].set_ylim(0.0, 2.0 * max(1.0, panels[1, 1].dataLim.ymax))
-    panels[1, 2].set_ylim(bottom=0.0)
-    handles, labels = panels[0, 1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize="small", frameon=False)
-    figure.suptitle(
-        "measured: circles (filled: the model is fitted to them; hollow: held out); line: model\n"
-        f"predicted: dashed, on this machine's cores; dotted, with a core for each agent, up to {MOST:,}",
-        fontsize="medium",
+def cores_show(points: Sequence[Point], model: Model | None, cores: float) -> bool:
+    """Whether one of these points was bound by cores: with fewer of them than agents, and slower than with as many."""
+    return model is not None and any(
+        point.agents > cores
+        and point.steps < BOUND * model.steps_per_second([point.agents], 1e-3 * point.latency, None)[0]
+        for point in points
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=120)
-    plt.close(figure)
+
+
+def draw_measured(series: Sequence[Series], strong: Sequence[tuple[str, list[Point]]], cores: float, out: Path) -> None:
+    """Steps a second and efficiency, as far as they were measured, with the model's line; strong: runs whose work in
+    all is the same, from start to end, so that agents left without work count too.
+    """
+    titles = ("steps/s of all agents (bars: lowest and highest run)", "efficiency: rate of an agent, over the fewest's")
+    figure, (rates, shares), _ = panels_of(titles)
+    for each in series:
+        agents = each.agents
+        efficiency = each.rates / each.rates[0] * agents[0] / agents
+        for kept, face in ((True, each.colour), (False, "white")):
+            chosen = np.array([(number not in each.held_out) == kept for number in agents])
+            for axes, values in ((rates, each.rates), (shares, efficiency)):
+                axes.plot(agents[chosen], values[chosen], "o", color=each.colour, markerfacecolor=face, zorder=3)
+        rates.vlines(agents, *np.array([point.between for point in each.points]).T, color=each.colour, linewidth=1.0)
+        shares.plot([], [], "o-" if each.model else "o", color=each.colour, label=each.name)
+        if each.model is not None:
+            inside = np.arange(agents[0], agents[-1] + 1)
+            modelled = each.predicted(inside, cores)
+            rates.plot(inside, modelled, "-", color=each.colour)
+            shares.plot(inside, modelled / modelled[0] * agents[0] / inside, "-", color=each.colour)
+    for number, (name, points) in enumerate(strong):
+        one, grey = points[0], f"{0.3 * (number % 3):.1f}"
+        values = [point.finished / one.finished * one.agents / point.agents for point in points]
+        shares.plot([p.agents for p in points], values, "s:", color=grey, label=f"{name}, strong scaling")
+    rates.set_yscale("log")
+    shares.set_ylim(0.0, 1.15)
+    counted = {point.agents for each in series for point in each.points} | {p.agents for _, ps in strong for p in ps}
+    _agents(figure, [rates, shares], counted)
+    figure.suptitle("circles: measured (filled: the model is fitted to them; hollow: held out); lines: the model")
+    save(figure, out)
+
+
+def draw_predicted(series: Sequence[Series], cores: float, out: Path) -> bool:
+    """What the models predict for more agents than were measured, if there is one; whether there is."""
+    series = [each for each in series if each.model is not None]
+    if not series:
+        return False
+    figure, (rates, shares), _ = panels_of(("steps/s of all agents", "efficiency: rate of an agent, over the fewest's"))
+    for each in series:
+        agents = each.agents
+        shares.plot([], [], "o-", color=each.colour, label=each.name)
+        rates.plot(agents, each.rates, "o", color=each.colour, zorder=3)
+        shares.plot(agents, each.rates / each.rates[0] * agents[0] / agents, "o", color=each.colour, zorder=3)
+        many = np.unique(np.geomspace(agents[-1], MOST, 200).astype(int))
+        for own, style in ((True, ":"), *([(False, "--")] if each.bound else [])):
+            modelled = each.predicted(many, None if own else cores)
+            first = each.predicted(agents[:1], None if own else cores)[0]
+            rates.plot(many, modelled, style, color=each.colour)
+            shares.plot(many, modelled / first * agents[0] / many, style, color=each.colour)
+    rates.set_yscale("log")
+    shares.set_ylim(0.0, 1.15)
+    _agents(figure, [rates, shares], {10**power for power in range(5)})
+    dashed = f"; dashed: on {cores:g} cores" if any(each.bound for each in series) else ""
+    figure.suptitle(f"circles: measured; predicted: dotted: with a core for each agent{dashed}")
+    save(figure, out)
+    return True
+
+
+def draw_sharing(series: Sequence[Series], out: Path) -> None:
+    """What it costs to share parameters: pushes or Allreduces, updates, staleness, waiting."""
+    titles = (
+        "a push, or an Allreduce [ms]: median, and 99% (dashed)", "updates/s", "staleness [updates]",
+        "time spent in pushes or Allreduce [%]",
+    )  # fmt: skip
+    figure, panels, _ = panels_of(titles)
+    for each in series:
+        pushes = 1e3 * np.array([point.push for point in each.points])
+        panels[0].plot(each.agents, pushes[:, 2], "--", color=each.colour, linewidth=1.0)
+        rest = np.array([(point.updates, point.staleness, 100 * point.waiting) for point in each.points])
+        values = (pushes[:, 0], *rest.T)
+        for axes, value in zip(panels, values, strict=True):
+            if axes is panels[2] and each.points[0].run.synchronous:
+                continue  # nothing is stale
+            axes.plot(each.agents, value, "o-", color=each.colour, label=each.name, markersize=5)
+    for axes, scale in zip(panels, ("log", "log", "symlog", "linear"), strict=True):
+        axes.set_yscale(scale if scale == "linear" or axes.dataLim.ymax > 0.0 else "linear")
+    if panels[2].lines:
+        panels[2].set_ylim(0.0, 2.0 * max(1.0, panels[2].dataLim.ymax))
+    panels[2].yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    panels[3].set_ylim(bottom=0.0)
+    _agents(figure, panels, {point.agents for each in series for point in each.points})
+    save(figure, out)
+
+
+def _agents(figure: plt.Figure, panels: Sequence[plt.Axes], numbers: set[int]) -> None:
+    """A horizontal axis of numbers of agents, each of which has its tick, and a legend."""
+    for axes in panels:
+        axes.set_xscale("log")
+        axes.set_xlabel("agents")
+        axes.xaxis.set_major_locator(FixedLocator(sorted(numbers)))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    one_legend(figure, panels)

@@ -45,13 +45,27 @@ class Settings:
 class Speedups:
     """A table of episodes to the target, against the first experiment: the paper's speed-up of each.
 
-    last: the target is the first experiment's mean return over so many episodes, its last.
+    last: the target is the first experiment's mean return over so many episodes, its last; targets: that one (None),
+    and others.
     """
 
     title: str
     window: int
     last: int
     rows: tuple[tuple[str, float | None], ...]
+    targets: tuple[float | None, ...] = (None,)
+
+
+@dataclass(frozen=True)
+class Together:
+    """A table and a figure of kinds of runs over several environments: for each kind, the experiments that are of it.
+
+    last: episodes, by the system's count, whose mean return is a run's score.
+    """
+
+    title: str
+    last: int
+    kinds: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -83,7 +97,7 @@ class Paper:
     agents: int
     seeds: int
     experiments: tuple[Experiment, ...]
-    parts: tuple[Scores | Settings | Speedups | Curves, ...]
+    parts: tuple[Scores | Settings | Speedups | Together | Curves, ...]
     orders: tuple[tuple[str, str, str], ...]
     notes: tuple[str, ...] = ()
     unit: Literal["episodes", "steps"] = "episodes"

@@ -1,6 +1,6 @@
 """QA3C (arXiv 2301.05096): Table I, Figures 7 to 9."""
 
-from papers.paper import Curves, Experiment, Paper, Scores
+from papers.paper import Curves, Experiment, Paper, Scores, Together
 
 ENVIRONMENTS = {  # name: (Gymnasium id, parameters of QA3C and of its classical twin [Table I], episodes a second)
     "Acrobot": ("Acrobot-v1", 244, 292, 25),
@@ -36,6 +36,11 @@ PAPER = Paper(
                 for name, (_, quantum, classical, _) in ENVIRONMENTS.items()
                 for label, size in zip(_both(name), (quantum, classical), strict=True)
             ),
+        ),
+        Together(
+            "All environments together",
+            1000,
+            tuple((model, tuple(f"{name}, {model}" for name in ENVIRONMENTS)) for model in ("classical", "quantum")),
         ),
         Curves("Figure 7: average score, Acrobot", 100, (("Acrobot", _both("Acrobot")),)),
         Curves("Figure 8: average score, CartPole", 100, (("CartPole", _both("CartPole")),)),

@@ -1,6 +1,6 @@
 """QDQN-DPER (arXiv 2304.09648): Figure 3."""
 
-from papers.paper import Curves, Experiment, Paper, Scores
+from papers.paper import Curves, Experiment, Paper, Scores, Together
 
 MODELS = {  # as in the legend of Figure 3; classical asynchronous Q-learning has the TD loss
     "quantum, PER, matrix loss": ("--model", "quantum", "--replay", "prioritized", "--loss", "matrix"),
@@ -35,6 +35,11 @@ PAPER = Paper(
             "Final scores, which the paper gives as curves only",
             5000,
             tuple((_in(env, model), None, None) for env in ENVIRONMENTS for model in MODELS),
+        ),
+        Together(
+            "All environments together",
+            5000,
+            tuple((model, tuple(_in(env, model) for env in ENVIRONMENTS)) for model in MODELS),
         ),
         Curves(
             "Figure 3: mean and standard deviation of the scores in the past 5,000 episodes",
