@@ -159,11 +159,24 @@ def _resume(arguments: Sequence[str]) -> None:
     options: Resume = _parse(Resume, "resume", arguments)
     interruption.patience = options.patience
     named = asdict(options.named)
+    if options.config is not None:
+        named = _named_in(options.config) | {name: own for name, own in named.items() if own is not None}
 
     def resume(agents: Any, run: ModuleType) -> None:
         run.resume(agents, interruption, options.path, run.Named(**named))
 
     _with_agents(resume, interruption, options.path)
+
+
+def _named_in(path: str) -> dict[str, str]:
+    """What a file of options names of the user's own."""
+    from hpcqrl.written import read_written
+
+    try:
+        table = read_written(["--config", path]).table
+    except (ValueError, OSError) as error:
+        _refuse(str(error))
+    return {name: str(table[name]) for name in ("env", "circuit", "qpu") if ":" in str(table.get(name, ""))}
 
 
 def _with_agents(

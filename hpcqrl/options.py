@@ -49,6 +49,8 @@ class Resume:
 
     path: tyro.conf.Positional[str]
     """Its results file; everything else is in there."""
+    config: str | None = None
+    """The file of options that it was trained with: what is one's own in there is named by it, too."""
     patience: float = 60.0
     """Seconds that a run which was told to end waits for a rank that hangs, before it ends without it."""
     named: tyro.conf.OmitArgPrefixes[NamedAgain] = NamedAgain()
@@ -111,7 +113,7 @@ class DescribeSystem(Generic[Config]):
 
 @dataclass(frozen=True)
 class State:
-    """Print begun, checkpoint (it can be resumed) or complete, and its Slurm job."""
+    """Print begun, checkpoint (it can be resumed) or complete, and its job."""
 
     run: tyro.conf.Positional[Path]
     """A results file."""

@@ -13,6 +13,8 @@ from hpcqrl.parallel.agents import Agents, library
 from hpcqrl.recorded import Recorded
 from hpcqrl.results.schema import FORMAT
 
+_JOB = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "FLUX_JOB_ID")
+
 
 def attributes(run: Recorded, agents: Agents, every: float, before: Mapping[str, Any], episodes: int) -> dict[str, Any]:
     """The root attributes of a run's file. before: those of the file that it goes on with, of so many episodes."""
@@ -31,7 +33,7 @@ def attributes(run: Recorded, agents: Agents, every: float, before: Mapping[str,
         "created": before.get("created", now),
         "history": json.dumps([*json.loads(before.get("history", "[]")), start]),
         "checkpoint_every": every,
-        "job": os.environ.get("SLURM_JOB_ID", ""),
+        "job": next((os.environ[name] for name in _JOB if os.environ.get(name)), ""),
         "hpcqrl": __version__,
         "torch": version("torch"),
         "pennylane": version("pennylane"),

@@ -4,7 +4,6 @@ import json
 import os
 import pty
 import re
-import runpy
 import signal
 import subprocess
 import sys
@@ -14,6 +13,10 @@ import h5py
 import numpy as np
 import pytest
 from launch import BIN, ROOT, clean_environment, finish, hpcqrl, kill_all, run, start
+
+sys.path.insert(0, str(ROOT / "tools"))
+
+import watch
 
 from hpcqrl.results.schema import ATTRIBUTES
 
@@ -66,7 +69,9 @@ def test_on_a_terminal_it_follows_a_run_to_its_end(tmp_path):
         time.sleep(0.05)
     terminal, of_watch = pty.openpty()
     environment = clean_environment(TERM="xterm", COLUMNS="120")
-    watch = subprocess.Popen([*WATCH, str(out), "--interval", "0.2"], stdout=of_watch, env=environment, cwd=ROOT)
+    process_of_watch = subprocess.Popen(
+        [*WATCH, str(out), "--interval", "0.2"], stdout=of_watch, env=environment, cwd=ROOT
+    )
     os.close(of_watch)
     text = b""
     try:
@@ -74,7 +79,7 @@ def test_on_a_terminal_it_follows_a_run_to_its_end(tmp_path):
             text += part
     except OSError:  # how Linux says that the other end is closed
         pass
-    assert watch.wait(timeout=10) == 0 and finish(process).returncode == 0
+    assert process_of_watch.wait(timeout=10) == 0 and finish(process).returncode == 0
     assert b"running" in text and b"complete" in text.split(b"running")[-1] and b"  4,000, " in text
     before = out.read_bytes()
     assert "complete" in shown(out) and out.read_bytes() == before
@@ -93,7 +98,7 @@ while True:
 
 
 def test_a_file_that_is_added_to_and_replaced_all_the_time_can_be_read_at_any_moment(tmp_path):
-    out, read = tmp_path / "run.h5", runpy.run_path(str(ROOT / "tools/watch.py"))["read"]
+    out, read = tmp_path / "run.h5", watch.read
     attributes = dict.fromkeys(ATTRIBUTES, "none") | {"format": 1, "config": "{}", "seed": 0, "agents": 1}
     attributes |= {"counts_each_agent": False, "synchronous": False, "checkpoint_every": 0.0, "history": "[]"}
     absent = ("complete", "checkpointed", "interrupted")
@@ -145,5 +150,5 @@ def test_a_small_run_is_complete(tmp_path):
 
 
 def test_returns_that_are_not_finite_are_drawn_as_such():
-    curve = runpy.run_path(str(ROOT / "tools/watch.py"))["curve"]
+    curve = watch.curve
     assert curve(np.array([1.0, np.nan, 2.0, np.inf])) == "▁x█x" and curve(np.full(2, np.nan)) == "xx"

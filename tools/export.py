@@ -1,7 +1,7 @@
-"""Write what results files hold as CSV or Parquet, for other programs.
+"""Write what results files hold, for other programs: CSV, Parquet, TensorBoard, Weights & Biases, rliable.
 
 python tools/export.py runs/*.h5 --csv tables
-python tools/export.py runs/*.h5 --parquet tables
+python tools/export.py runs/*.h5 --tensorboard events
 """
 
 import csv
@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 import tyro
-from reading import say
+from reading import read_runs, say
+from scores import score_matrices, write_scores
+from trackers import followed
 
 from hpcqrl.results.reader import Run, read_run
 
@@ -24,10 +26,11 @@ Columns = Mapping[str, Sequence[Any] | np.ndarray]
 
 @dataclass(frozen=True)
 class Options:
-    """Write what results files hold as CSV or Parquet: of RUN.h5, RUN-run, RUN-episodes and RUN-evaluations.
+    """Write what results files hold, for other programs.
 
-    Every table's first column is `run`, the file's name without its ending: tables of many files can be put one under
-    the other, and what is in RUN-run, the configuration in columns config.X, be joined to their rows.
+    CSV and Parquet are tables: of RUN.h5, RUN-run, RUN-episodes and RUN-evaluations. Their first column is `run`, the
+    file's name without its ending: tables of many files can be put one under the other, and what is in RUN-run, the
+    configuration in columns config.X, be joined to their rows.
     """
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
@@ -36,6 +39,15 @@ class Options:
     """Folder for CSV files. Numbers are exact: what reads them as doubles has the file's own bits."""
     parquet: Path | None = None
     """Folder for Parquet files, with the file's own types. Needs the extra `parquet`."""
+    tensorboard: Path | None = None
+    """Folder for TensorBoard's event files, a folder in it for each run; tags as CleanRL's. Needs the extra
+    `trackers`."""
+    wandb_offline: Path | None = None
+    """Folder for runs of Weights & Biases, which `wandb sync` sends; names as CleanRL's. Needs the extra `trackers`."""
+    scores: Path | None = None
+    """A file (.npz) of score matrices, seeds by environments, one for each algorithm, as rliable takes them."""
+    last: int = 100
+    """A score is the mean return over so many last episodes: of each agent in dist-qtrl, else of all."""
     overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
     """Replace tables that are there already."""
 
@@ -73,12 +85,56 @@ def write_parquet(path: Path, columns: Columns) -> None:
 
 
 def main() -> None:
-    """Read one file after the other, name those that cannot be used, and write the tables of the rest."""
+    """Write what is asked for of the files that can be used, and name the rest."""
     options = tyro.cli(Options, description=__doc__)
-    if options.csv is None and options.parquet is None:
-        sys.exit(f"{TOOL}: --csv FOLDER or --parquet FOLDER is needed (a trained policy is written by `hpcqrl export`)")
+    wanted = options.csv, options.parquet, options.tensorboard, options.wandb_offline, options.scores
+    if all(each is None for each in wanted):
+        kinds = "--csv FOLDER or --parquet FOLDER, --tensorboard FOLDER, --wandb-offline FOLDER or --scores FILE"
+        sys.exit(f"{TOOL}: {kinds} is needed (a trained policy is written by `hpcqrl export`)")
     if options.parquet is not None and find_spec("pyarrow") is None:
         sys.exit(f'{TOOL}: --parquet needs pyarrow: pip install "hpcqrl[parquet]"')
+    if options.last < 1:
+        sys.exit(f"{TOOL}: last must be at least 1, not {options.last}")
+    followed(options.tensorboard, options.wandb_offline, TOOL)  # whether there is what they need
+    try:
+        if options.csv is not None or options.parquet is not None:
+            write_tables(options)
+        if options.tensorboard is not None or options.wandb_offline is not None:
+            write_trackers(options)
+        if options.scores is not None:
+            matrices, environments = score_matrices(
+                read_runs(options.runs, TOOL, incomplete=False, hint=""), options.last, TOOL
+            )
+            if not matrices:
+                sys.exit(f"{TOOL}: no scores: no algorithm has runs in all environments")
+            write_scores(options.scores, matrices)
+            seeds = ", ".join(f"{name}: {len(matrix)} seeds" for name, matrix in matrices.items())
+            print(f"written: {options.scores}: {seeds}; environments: {', '.join(environments)}")
+    except OSError as error:
+        sys.exit(f"{TOOL}: cannot write {error.filename or ''}: {error}")
+
+
+def write_trackers(options: Options) -> None:
+    """One file after the other to the trackers that are asked for."""
+    written = 0
+    for source in dict.fromkeys(options.runs):
+        try:
+            run = read_run(source)
+        except ValueError as error:
+            say(TOOL, f"left out: {error}")
+            continue
+        for each in followed(options.tensorboard, options.wandb_offline, TOOL):
+            each.update(run)
+            each.close()
+        written += 1
+    if not written:
+        sys.exit(f"{TOOL}: nothing was written")
+    folders = " and ".join(str(each) for each in (options.tensorboard, options.wandb_offline) if each is not None)
+    print(f"{written} run{'s' * (written > 1)} written: {folders}")
+
+
+def write_tables(options: Options) -> None:
+    """Read one file after the other, name those that cannot be used, and write the tables of the rest."""
     exported, written = 0, set[Path]()
     for source in dict.fromkeys(options.runs):
         try:

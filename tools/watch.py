@@ -5,6 +5,7 @@ python tools/watch.py runs/x.h5
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
+from trackers import Followed, followed
 
 from hpcqrl.results.reader import Run, read_run
 
@@ -34,6 +36,10 @@ class Options:
     """Show the state once and end, as also where the output is not a terminal."""
     interval: float = 1.0
     """Seconds between two looks."""
+    tensorboard: Path | None = None
+    """Also write TensorBoard's event files into this folder, live. Needs the extra `trackers`."""
+    wandb_offline: Path | None = None
+    """Also write a run of Weights & Biases into this folder, live. Needs the extra `trackers`."""
 
 
 def read(path: Path) -> tuple[Run, float]:
@@ -142,29 +148,58 @@ def main() -> None:
     options = tyro.cli(Options, description=__doc__)
     if not options.interval > 0:
         sys.exit(f"watch: interval must be above 0, not {options.interval}")
+    trackers = followed(options.tensorboard, options.wandb_offline, "watch")
     console = Console()
+    follows = not options.once and (console.is_terminal or bool(trackers))
     try:
+        if follows:
+            wait_for(options, console)
         run, written = read(options.run)
+        for tracker in trackers:
+            tracker.update(run)
+        if follows and not run.complete:
+            follow(options, run, written, trackers, console)
+        else:
+            console.print(screen(run, written, written))
     except (ValueError, OSError) as error:
         sys.exit(f"watch: {error}")
-    if options.once or not console.is_terminal:
-        console.print(screen(run, written, written))
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for tracker in trackers:
+            tracker.close()
+
+
+def wait_for(options: Options, console: Console) -> None:
+    """Until the run has made its file."""
+    if options.run.exists():
         return
+    with console.status(f"waiting for {options.run}"):
+        if not console.is_terminal:
+            console.print(f"waiting for {options.run}")
+        while not options.run.exists():
+            time.sleep(options.interval)
+
+
+def follow(options: Options, run: Run, written: float, trackers: Sequence[Followed], console: Console) -> None:
+    """Show the run, and tell trackers of it, until it is complete."""
     row_written = written
-    with Live(screen(run, written, written), console=console, auto_refresh=False) as live:
-        try:
-            while not run.complete:
-                time.sleep(options.interval)
-                before = len(run.episodes)
-                try:
-                    run, written = read(options.run)
-                except (ValueError, OSError) as error:
-                    live.console.print(f"watch: {error}")
-                if len(run.episodes) != before:
-                    row_written = written
+    with Live(console=console, auto_refresh=False) as live:
+        while not run.complete:
+            if console.is_terminal:
                 live.update(screen(run, written, row_written), refresh=True)
-        except KeyboardInterrupt:
-            pass
+            time.sleep(options.interval)
+            before = len(run.episodes)
+            try:
+                run, written = read(options.run)
+            except (ValueError, OSError) as error:
+                live.console.print(f"watch: {error}")
+                continue
+            if len(run.episodes) != before:
+                row_written = written
+            for tracker in trackers:
+                tracker.update(run)
+        live.update(screen(run, written, row_written), refresh=True)
 
 
 if __name__ == "__main__":

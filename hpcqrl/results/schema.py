@@ -92,7 +92,7 @@ ATTRIBUTES = {
     "created": "UTC time of the start, ISO 8601",
     "history": "JSON: for each start or resumption its UTC time, the agents, and the episodes that the file then had",
     "checkpoint_every": "seconds between checkpoints; 0: only when the run is interrupted",
-    "job": "number of the Slurm job that has last written it; empty outside Slurm",
+    "job": "number of the batch job that has last written it; empty outside of one",
     "hpcqrl": "version of this package",
     "torch": "version of torch",
     "pennylane": "version of PennyLane",
