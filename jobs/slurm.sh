@@ -20,11 +20,11 @@ train() {
         --out) out=${2:?"--out needs the name of a file"} && shift ;;
         --out=*) out=${1#*=} ;;
         --overwrite) overwrite=--overwrite ;;
-        --env | --circuit)
+        --env | --circuit | --qpu)
             if [[ ${2:-} == *:* ]]; then again+=("$1" "$2"); fi # one's own must be named to resume, too
             options+=("$1")
             ;;
-        --env=* | --circuit=*)
+        --env=* | --circuit=* | --qpu=*)
             if [[ $1 == *:* ]]; then again+=("$1"); fi
             options+=("$1")
             ;;
