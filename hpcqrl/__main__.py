@@ -302,9 +302,11 @@ def _check(arguments: Sequence[str]) -> None:
     def check(agents: Any, run: ModuleType) -> None:
         from hpcqrl.parallel.check import report
         from hpcqrl.rl.optimisers import Adam
+        from hpcqrl.sharing_qpus import opened_in_turn
 
+        of_job = opened_in_turn(agents)
         run.compile_kernels(agents)
-        report(agents, _native_qpu(), Adam(1e-4))
+        report(agents, _native_qpu() + of_job, Adam(1e-4))
 
     _with_agents(check)
 

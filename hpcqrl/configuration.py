@@ -165,8 +165,8 @@ class QpuOptions:
     """Where circuits run: options that every system with a circuit takes over."""
 
     qpu: str = "native"
-    """Where circuits run: native, a PennyLane device such as lightning.qubit, default.mixed, lightning.gpu, or one's
-    own, my_package:function, a function (wires, shots, seed, rank) -> PennyLane device."""
+    """Where circuits run: native, a PennyLane device such as lightning.qubit, default.mixed, lightning.gpu, one's own,
+    my_package:function, a function (wires, shots, seed, rank) -> PennyLane device, or qrmi, the QPUs of this job."""
     qpu_option: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = added((), before=())
     """For a PennyLane device's own making, key=value; again for each. Values are JSON where they can be."""
     shots: int | None = None
@@ -201,7 +201,9 @@ def check_qpu(options: QpuOptions, has_circuit: bool) -> None:
     times = {name: getattr(options, name) for name in ("qpu_latency", "qpu_overhead", "qpu_shot_time")}
     only_with_circuit(has_circuit, **times)
     keywords("qpu_option", options.qpu_option)
-    if options.qpu_option and (options.qpu == "native" or ":" in options.qpu):
+    if options.qpu == "qrmi" and options.shots is None:
+        raise ValueError("QPUs of a job measure shots, and nothing exact: qpu qrmi needs shots")
+    if options.qpu_option and (options.qpu in ("native", "qrmi") or ":" in options.qpu):
         raise ValueError(f"qpu_option is of PennyLane's devices by name, and the QPU is {options.qpu}")
 
 

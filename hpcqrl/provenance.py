@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,11 +16,15 @@ from hpcqrl.results.schema import FORMAT
 _JOB = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "FLUX_JOB_ID")
 
 
-def attributes(run: Recorded, agents: Agents, every: float, before: Mapping[str, Any], episodes: int) -> dict[str, Any]:
-    """The root attributes of a run's file. before: those of the file that it goes on with, of so many episodes."""
+def attributes(
+    run: Recorded, agents: Agents, every: float, before: Mapping[str, Any], episodes: int, qpus: Sequence[str]
+) -> dict[str, Any]:
+    """The root attributes of a run's file. before: those of the file that it goes on with, of so many episodes; qpus:
+    each rank's of the job's QPUs, if it is on those.
+    """
     now = datetime.now(UTC).isoformat(timespec="seconds")
     acting = int(agents.size - agents.root_serves)
-    start = {"time": now, "agents": acting, "episodes": episodes}
+    start = {"time": now, "agents": acting, "episodes": episodes} | ({"qpus": list(qpus)} if qpus else {})
     return {
         "format": FORMAT,
         "system": run.name,

@@ -16,12 +16,14 @@ from hpcqrl.parallel.launcher import output_is_terminal
 from hpcqrl.parallel.root import root_serves
 from hpcqrl.progress import Progress, say, summary
 from hpcqrl.quantum.backend import this_rank
+from hpcqrl.quantum.job_qpus import QRMI
 from hpcqrl.quantum.patient import QpuFailed
 from hpcqrl.recorded import NOTHING, Named, Recorded
 from hpcqrl.results.reader import read_run
 from hpcqrl.results.recorder import Recorder, lock_of
 from hpcqrl.results.schema import EPISODE
 from hpcqrl.resumption import Resumption, read_resumption, restore
+from hpcqrl.sharing_qpus import share_qpus, who_has_which
 from hpcqrl.systems import find
 from hpcqrl.systems.contract import Config, Needs, check_agent, check_needs
 
@@ -85,12 +87,13 @@ def _run(
                     close(system.environment(config))
             compile_kernels(agents)
         this_rank(agents.rank)
+        agents.root_serves = root_serves(agents, needs.root)
+        qpus = share_qpus(agents) if getattr(config, "qpu", None) == QRMI else []
         with agents.together(), _as_large_as_memory():
             agent = system.Agent(config, agents.rank, run.circuit)
             check_agent(agent)
             for env in agent.envs:
                 cleanup.callback(close, env)
-        agents.root_serves = root_serves(agents, needs.root)
         columns, tested = EPISODE + system.FACTS.columns, system.FACTS.tested
         if resumed:
             restore(agents, str(out), system, agent, saved)
@@ -98,11 +101,13 @@ def _run(
         with agents.together():
             if agents.rank == 0:
                 before, episodes = (saved.attributes, saved.rows.get("episodes", 0)) if saved else ({}, 0)
-                facts = provenance.attributes(run, agents, every, before, episodes)
+                facts = provenance.attributes(run, agents, every, before, episodes, qpus)
                 text = _circuit_text(run)
                 recorder = cleanup.enter_context(Recorder(out, facts, columns, overwrite, saved, text, tested))
         if recorder is not None:
             _say_what_begins(run, agents, needs, out, episodes if resumed else None)
+            if qpus:
+                say(who_has_which(qpus))
             whole, unit = agent.extent(agents.size - agents.root_serves)
             done = saved.steps if saved and unit == "steps" else episodes
             progress = cleanup.enter_context(Progress(whole, unit, run.name, output_is_terminal(), done))

@@ -1,11 +1,13 @@
 """Devices by what a user says of them."""
 
+import os
 from typing import Any
 
 from hpcqrl.quantum.backend import NATIVE, Backend
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.device import Device
 from hpcqrl.quantum.emulated_qpu import EmulatedQpu
+from hpcqrl.quantum.job_qpus import QRMI, open_qpu
 from hpcqrl.quantum.native_device import NativeDevice
 
 __all__ = ["NATIVE", "Backend", "make_device"]
@@ -45,8 +47,14 @@ def make_device(
 def _executing(circuit: Circuit, backend: Backend, shots: int | None, seed: int, **options: Any) -> Device:
     """What executes circuits, perhaps late, and perhaps only at a second try."""
     device: Device
+    name = backend.name
     if backend.is_native:
         device = NativeDevice(circuit, shots, seed, **options)
+    elif name == QRMI:
+        from hpcqrl.quantum.sampler_device import SamplerDevice
+
+        own, *qpu = open_qpu(os.environ)
+        name, device = f"QPU {own}", SamplerDevice(circuit, *qpu, shots, seed)
     else:
         from hpcqrl.quantum.pennylane_device import PennyLaneDevice
 
@@ -56,5 +64,5 @@ def _executing(circuit: Circuit, backend: Backend, shots: int | None, seed: int,
     if not backend.is_native:
         from hpcqrl.quantum.patient import PatientDevice
 
-        device = PatientDevice(device, backend.name, backend.timeout, backend.retries)
+        device = PatientDevice(device, name, backend.timeout, backend.retries)
     return device

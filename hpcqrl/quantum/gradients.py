@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.device import Device, Floats, Pullback
 from hpcqrl.quantum.native_device import NativeDevice
-from hpcqrl.quantum.opened import Opened
+from hpcqrl.quantum.opened import Opened, in_rows
 
 TWO_SHIFTS = ((0.5 * math.pi, 0.5),)  # distances, and what a difference of two results counts
 FOUR_SHIFTS = (
@@ -83,10 +83,8 @@ class EstimatedGradients:
         return self._vjp(angles, weights, lambda rows: self._device.probs(rows, NO_WEIGHTS, first))
 
     def _numbers(self, angles: Floats, weights: Floats) -> Floats:
-        """Each sample's angles and weights in one row."""
         self.circuit.check(angles, weights)
-        shared = np.repeat(np.asarray(weights, np.float64).reshape(1, -1), len(angles), axis=0)
-        return np.concatenate([np.asarray(angles, np.float64), shared], axis=1)
+        return in_rows(angles, weights)
 
     def _vjp(self, angles: Floats, weights: Floats, run: Callable[[Floats], Floats]) -> tuple[Floats, Pullback]:
         numbers, samples = self._numbers(angles, weights), len(angles)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcqrl.quantum.bits import frequencies, word_mean
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.cost import Cost
 from hpcqrl.quantum.device import Floats, Pullback
@@ -52,17 +53,14 @@ class NativeDevice:
             self.cost.add(len(angles), self.shots, 0.0)
             bits = simulator.sample(angles, weights, self.shots, self.random)
             for number in numbers:
-                odd = bits[:, :, [qubit for qubit, _ in self.circuit.words[number]]].sum(axis=2) & 1
-                values[:, number] = 1.0 - 2.0 * odd.mean(axis=1)
+                values[:, number] = word_mean(bits, self.circuit.words[number])
         return values
 
     def probs(self, angles: Floats, weights: Floats, first: int | None = None) -> Floats:
         if self.shots is None:
             return self.simulator(False).run(angles, weights, first)
         first = self.circuit.states(first)
-        states = self.sample(angles, weights, self.shots) @ (1 << np.arange(self.circuit.qubits)[::-1])
-        counts = [np.bincount(row, minlength=1 << self.circuit.qubits)[:first] for row in states]
-        return np.array(counts, self.dtype).reshape(len(states), first) / self.shots
+        return frequencies(self.sample(angles, weights, self.shots), first).astype(self.dtype)
 
     def sample(self, angles: Floats, weights: Floats, shots: int) -> NDArray[np.uint8]:
         assert self.random is not None

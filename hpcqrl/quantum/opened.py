@@ -18,11 +18,13 @@ TWO_FREQUENCIES = {"CRX": (0,), "CRY": (0,), "CRZ": (0,), "CRot": (0, 1, 2), "C(
 
 
 class Opened(NamedTuple):
-    """circuit: with an angle for each parameter that depends on anything, and no weights. parameters [angles]: what
-    each was before, a polynomial of the angles and weights; two_frequencies [angles]: whether it takes four shifts.
+    """circuit: with an angle for each parameter that depends on anything, and no weights; gates: its own. parameters
+    [angles]: what each was before, a polynomial of the angles and weights; two_frequencies [angles]: whether it takes
+    four shifts.
     """
 
     circuit: Circuit
+    gates: tuple[Gate, ...]
     parameters: tuple[Parameter, ...]
     two_frequencies: NDArray[np.bool_]
 
@@ -46,6 +48,12 @@ class Opened(NamedTuple):
         return found
 
 
+def in_rows(angles: Floats, weights: Floats) -> Floats:
+    """Each sample's angles and weights in one row, float64: the numbers that parameters are made of."""
+    shared = np.repeat(np.asarray(weights, np.float64).reshape(1, -1), len(angles), axis=0)
+    return np.concatenate([np.asarray(angles, np.float64), shared], axis=1)
+
+
 def opened(circuit: Circuit) -> Opened:
     """Raises ValueError for a circuit that cannot be traced."""
     gates: list[Gate] = []
@@ -63,4 +71,4 @@ def opened(circuit: Circuit) -> Opened:
         gates.append(gate._replace(parameters=tuple(own)))
     words = [" ".join(f"{letter}{qubit}" for qubit, letter in word) for word in circuit.words]
     free = Circuit(Replay(tuple(gates)), circuit.qubits, len(parameters), (), measured=tuple(words))
-    return Opened(free, tuple(parameters), np.array(four, bool))
+    return Opened(free, tuple(gates), tuple(parameters), np.array(four, bool))

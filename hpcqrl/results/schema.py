@@ -90,7 +90,8 @@ ATTRIBUTES = {
     "root": "whether rank 0 acts as an agent or only serves the shared parameters",
     "complete": "whether the run ended; otherwise it goes on, or was cut off",
     "created": "UTC time of the start, ISO 8601",
-    "history": "JSON: for each start or resumption its UTC time, the agents, and the episodes that the file then had",
+    "history": "JSON: for each start or resumption its UTC time, the agents, the episodes that the file then had, and "
+    "each rank's of the job's QPUs",
     "checkpoint_every": "seconds between checkpoints; 0: only when the run is interrupted",
     "job": "number of the batch job that has last written it; empty outside of one",
     "hpcqrl": "version of this package",
