@@ -3,6 +3,7 @@
 import functools
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 
 GIB = 1 << 30
@@ -17,20 +18,21 @@ class Card(NamedTuple):
     driver: str
     runtime: str
 
-    @property
-    def simulated(self) -> bool:
-        """Whether it is none, but Numba's simulator (NUMBA_ENABLE_CUDASIM=1)."""
-        return not self.uuid
+
+def simulated() -> bool:
+    """Whether GPUs are Numba's simulator here (NUMBA_ENABLE_CUDASIM=1)."""
+    settings: Any = numba.config
+    return bool(settings.ENABLE_CUDASIM)
 
 
 @functools.cache
 def card() -> Card:
     """The card, opened. ValueError, in one line, where there is none, no driver, or one that does not fit."""
     try:
-        from numba import config, cuda
+        from numba import cuda
     except ImportError as error:
         raise ValueError(f"native-gpu needs the extra `gpu`: numba.cuda does not load: {_line(error)}") from error
-    if config.ENABLE_CUDASIM:
+    if simulated():
         return Card("Numba's simulator", 16 * GIB, "", "", "")
     try:
         found = len(cuda.gpus)
@@ -58,7 +60,7 @@ _NONE = "native-gpu finds no GPU: there is none on this machine, or CUDA_VISIBLE
 
 def free_memory() -> int:
     """Bytes that nobody uses."""
-    if card().simulated:
+    if simulated():
         return card().memory
     from numba import cuda
 

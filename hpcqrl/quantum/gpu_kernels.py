@@ -8,17 +8,19 @@ rows that do not change with the sample have theirs at sample 0. No sum depends 
 from typing import Any
 
 import numpy as np
-from numba import config, cuda
+from numba import cuda
 
+from hpcqrl.quantum.card import simulated
 from hpcqrl.quantum.gpu_passes import BY, NUMBER, OUTSIDE, SAMPLES, TO
 
-WARP = 1 if config.ENABLE_CUDASIM else 32  # the simulator has no shuffles: there a thread is a warp
+_SIMULATED = simulated()
+WARP = 1 if _SIMULATED else 32  # the simulator has no shuffles: there a thread is a warp
 WARPS = 32  # of a block, at most
 HELD = 8  # amplitudes of a thread, at most, where they change places
 _ALL = 0xFFFFFFFF
 # Registers of a thread, so that blocks of 512 can be launched on any card; the simulator takes no such option.
-_LIMIT = {} if config.ENABLE_CUDASIM else {"max_registers": 128}
-_ALONE = 16 if config.ENABLE_CUDASIM else 256  # threads of a block, where each works alone
+_LIMIT = {} if _SIMULATED else {"max_registers": 128}
+_ALONE = 16 if _SIMULATED else 256  # threads of a block, where each works alone
 
 
 def each(kernel: Any, count: int, *arguments: Any) -> None:
@@ -29,7 +31,7 @@ def each(kernel: Any, count: int, *arguments: Any) -> None:
 
 def threads_for(size: int) -> int:
     """How many threads share so many amplitudes, four each: a power of two, of two warps or more."""
-    if config.ENABLE_CUDASIM:
+    if _SIMULATED:
         return max(2, size // HELD)
     return min(max(2 * WARP, size // 4), WARPS * WARP)
 

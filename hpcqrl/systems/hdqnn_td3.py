@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from hpcqrl.configuration import NATIVE_QPUS, EnvOptions, own_first
+from hpcqrl.configuration import EnvOptions, own_first
 from hpcqrl.envs.make import StretchedActions, make_continuous, sizes
 from hpcqrl.explorer import Explorer
 from hpcqrl.models import hybrid_options as hybrid
@@ -216,7 +216,7 @@ def learn(agent: Agent, agents: "Agents", journal: "Journal") -> None:
 
 def needs(config: Config) -> Needs:
     """Kernels for its circuit."""
-    return Needs(config.block == "pqc" and config.qpu in NATIVE_QPUS)
+    return Needs(config.block == "pqc" and config.qpu == "native")
 
 
 def environment(config: Config, render_mode: str | None = None) -> gymnasium.Env:

@@ -12,7 +12,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcqrl.configuration import NATIVE_QPUS, EnvOptions, at_least, own_first
+from hpcqrl.configuration import EnvOptions, at_least, own_first
 from hpcqrl.envs.make import StretchedActions, make_either, sizes
 from hpcqrl.models import scaled_options as scaled
 from hpcqrl.models.actor_critic import ActorCritic
@@ -185,7 +185,7 @@ def _moments(sums: Floats, number: int) -> tuple[Floats, Floats]:
 
 def needs(config: Config) -> Needs:
     """Kernels for its circuits."""
-    return Needs(scaled.has_circuit(config) and config.qpu in NATIVE_QPUS)
+    return Needs(scaled.has_circuit(config) and config.qpu == "native")
 
 
 def environment(config: Config, render_mode: str | None = None) -> gymnasium.Env:

@@ -11,7 +11,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcqrl.configuration import NATIVE_QPUS, EnvOptions, SharingOptions, at_least, own_first, positive, within
+from hpcqrl.configuration import EnvOptions, SharingOptions, at_least, own_first, positive, within
 from hpcqrl.envs.make import make, sizes
 from hpcqrl.learner import Learner
 from hpcqrl.models import dressed_options as dressed
@@ -136,7 +136,7 @@ def learn(agent: Agent, shared: "pushes.Parameters", journal: "Journal") -> None
 
 def needs(config: Config) -> Needs:
     """Kernels for its circuits, and what rank 0 does."""
-    return Needs(config.model == "quantum" and config.qpu in NATIVE_QPUS, config.root)
+    return Needs(config.model == "quantum" and config.qpu == "native", config.root)
 
 
 def environment(config: Config, render_mode: str | None = None) -> gymnasium.Env:
