@@ -90,6 +90,7 @@ def fits(value: object, hint: Any) -> bool:
 MOST = 10**12  # of whatever is counted: more is a slip of the hand, and would overflow somewhere
 MOST_LAYERS = 1000
 MOST_IN_A_BATCH = 1_000_000
+NATIVE_QPUS = ("native", "native-gpu")  # this package's own
 
 
 def at_least(lowest: float, **values: float | None) -> None:
@@ -165,8 +166,9 @@ class QpuOptions:
     """Where circuits run: options that every system with a circuit takes over."""
 
     qpu: str = "native"
-    """Where circuits run: native, a PennyLane device such as lightning.qubit, default.mixed, lightning.gpu, one's own,
-    my_package:function, a function (wires, shots, seed, rank) -> PennyLane device, or qrmi, the QPUs of this job."""
+    """Where circuits run: native, native-gpu (docs/gpus.md), a PennyLane device such as lightning.qubit, default.mixed,
+    lightning.gpu, one's own, my_package:function, a function (wires, shots, seed, rank) -> PennyLane device, or qrmi,
+    the QPUs of this job."""
     qpu_option: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = added((), before=())
     """For a PennyLane device's own making, key=value; again for each. Values are JSON where they can be."""
     shots: int | None = None
@@ -185,8 +187,8 @@ class QpuOptions:
     """How often a call that failed is made again, after 1, 2, 4, ... seconds."""
     gradient: Literal["exact", "shift", "spsa"] | None = added(None, before=None)
     """The circuit's gradient: exact, from the native kernels, whatever the QPU; parameter shift, on the QPU itself; or
-    spsa, simultaneous perturbation, two executions a sample. By default exact for native, else the device's own way,
-    and parameter shift where there are shots."""
+    spsa, simultaneous perturbation, two executions a sample. By default exact for native ones, else the device's own
+    way, and parameter shift where there are shots."""
 
 
 def check_qpu(options: QpuOptions, has_circuit: bool) -> None:
@@ -203,7 +205,7 @@ def check_qpu(options: QpuOptions, has_circuit: bool) -> None:
     keywords("qpu_option", options.qpu_option)
     if options.qpu == "qrmi" and options.shots is None:
         raise ValueError("QPUs of a job measure shots, and nothing exact: qpu qrmi needs shots")
-    if options.qpu_option and (options.qpu in ("native", "qrmi") or ":" in options.qpu):
+    if options.qpu_option and (options.qpu in (*NATIVE_QPUS, "qrmi") or ":" in options.qpu):
         raise ValueError(f"qpu_option is of PennyLane's devices by name, and the QPU is {options.qpu}")
 
 

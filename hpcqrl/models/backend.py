@@ -1,15 +1,15 @@
 """What a user's options say of a QPU, put together."""
 
 from hpcqrl.brought import brought_device
-from hpcqrl.configuration import QpuOptions, keywords
-from hpcqrl.quantum.backend import NATIVE, Backend
+from hpcqrl.configuration import NATIVE_QPUS, QpuOptions, keywords
+from hpcqrl.quantum.backend import Backend
 
 
 def backend_of(options: QpuOptions, shots: int | None) -> Backend:
     """Where circuits run; shots: measurements of each. Imports a device of the user's own."""
     own = brought_device(options.qpu) if ":" in options.qpu else None
     gradient = options.gradient
-    if gradient is None and shots is not None and options.qpu != NATIVE:
+    if gradient is None and shots is not None and options.qpu not in NATIVE_QPUS:
         gradient = "shift"
     return Backend(
         options.qpu,

@@ -39,7 +39,7 @@ class DressedVqc:
         self.circuit = circuit
         self.device = make_device(self.circuit, qpu, shots, seed)
         self.tanh, self.squared = tanh, circuit.n_angles > hidden
-        plain = isinstance(self.device, NativeDevice) and shots is None
+        plain = isinstance(self.device, NativeDevice) and not self.device.on_gpu and shots is None
         self.compiled = DressedCircuit(self.circuit, inputs, outputs, tanh) if plain else None  # all layers in one call
         self.generators = {} if self.device.random is None else {"qpu": self.device.random}
         first, last = flat.linear("first", inputs, hidden), flat.linear("last", len(circuit.measured), outputs)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hpcqrl.quantum.circuit import Circuit
+from hpcqrl.quantum.devices import NATIVE, NATIVE_GPU
 from hpcqrl.quantum.qpu import make_qpu
 
 Floats = NDArray[np.floating]
@@ -16,11 +17,12 @@ Floats = NDArray[np.floating]
 class ExactBits:
     """Of each qubit the mean of what is measured: of its more frequent bit among `shots`, or (marginals) of its bits.
 
-    Computed on the native kernels, whatever device the circuit is measured on; gradients by their batched adjoint.
+    Computed on the native kernels, whatever device the circuit is measured on (on_gpu: on a GPU's); gradients by their
+    batched adjoint.
     """
 
-    def __init__(self, circuit: Circuit, shots: int = 1, marginals: bool = False) -> None:
-        self._qpu = make_qpu(circuit)
+    def __init__(self, circuit: Circuit, shots: int = 1, marginals: bool = False, on_gpu: bool = False) -> None:
+        self._qpu = make_qpu(circuit, NATIVE_GPU if on_gpu else NATIVE)
         self._no_weights = torch.zeros(0)
         self._shots = 1 if marginals else shots
 

@@ -13,7 +13,7 @@ from hpcqrl.models import flat
 from hpcqrl.models.exact_bits import ExactBits
 from hpcqrl.models.products import last_linear
 from hpcqrl.quantum.circuit import Circuit
-from hpcqrl.quantum.devices import NATIVE, Backend, make_device
+from hpcqrl.quantum.devices import NATIVE, NATIVE_GPU, Backend, make_device
 
 Floats = NDArray[np.floating]
 Parts = dict[str, Tensor]
@@ -49,7 +49,8 @@ class HybridActor:
         self.circuit, self.measure, self.angle_scale, qubits = circuit, measure, angle_scale, circuit.qubits
         if block == "pqc":
             self.device = make_device(circuit, qpu, shots, seed)
-            self.exact = ExactBits(circuit, shots, measure == "marginals")
+            on_gpu = (qpu if isinstance(qpu, str) else qpu.name) == NATIVE_GPU
+            self.exact = ExactBits(circuit, shots, measure == "marginals", on_gpu)
         # Of block "rbg", and of the bits drawn in the circuit's place; the device draws from the seed itself.
         self.random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
         self.generators = {"actor": self.random}

@@ -6,6 +6,7 @@ from typing import Literal
 from hpcqrl.brought import brought_circuit
 from hpcqrl.configuration import (
     MOST_LAYERS,
+    NATIVE_QPUS,
     QpuOptions,
     added,
     at_least,
@@ -72,7 +73,7 @@ def check(options: HybridOptions, batch: int) -> None:
         raise ValueError("measure marginals needs at least 2 shots, not 1: the mean of one bit is that bit")
     if exact and not on_circuit:
         raise ValueError(f"surrogate exact is of a circuit's gradient, and the block {options.block} has none")
-    if exact and options.qpu != "native":
+    if exact and options.qpu not in NATIVE_QPUS:
         raise ValueError(f"surrogate exact computes gradients on the native kernels, not on qpu {options.qpu}")
     if options.surrogate_updates > 1 and (exact or not on_circuit):
         raise ValueError(f"surrogate_updates {options.surrogate_updates} means nothing without a qtDNN to fit")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 NATIVE = "native"
+NATIVE_GPU = "native-gpu"
 _rank = 0
 
 
@@ -16,7 +17,7 @@ def this_rank(rank: int) -> None:
 
 @dataclass(frozen=True)
 class Backend:
-    """name: "native", or a PennyLane device's; make: a function (wires, shots, seed, rank) that makes it instead.
+    """name: "native", "native-gpu", or a PennyLane device's; make: a function (wires, shots, seed, rank) that makes it.
 
     options: of a named device. gradient: None for the device's own way; see gradients.py for the others. latency,
     overhead, shot_time: seconds of a circuit, of a submission, of a shot, to emulate a QPU; jitter: the share by which
@@ -46,7 +47,12 @@ class Backend:
     @property
     def is_native(self) -> bool:
         """Whether the circuit runs in this package's kernels."""
-        return self.name == NATIVE and self.make is None
+        return self.name in (NATIVE, NATIVE_GPU) and self.make is None
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether in those on a GPU."""
+        return self.name == NATIVE_GPU and self.make is None
 
     @property
     def is_emulated(self) -> bool:

@@ -3,14 +3,14 @@
 import os
 from typing import Any
 
-from hpcqrl.quantum.backend import NATIVE, Backend
+from hpcqrl.quantum.backend import NATIVE, NATIVE_GPU, Backend
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.device import Device
 from hpcqrl.quantum.emulated_qpu import EmulatedQpu
 from hpcqrl.quantum.job_qpus import QRMI, open_qpu
 from hpcqrl.quantum.native_device import NativeDevice
 
-__all__ = ["NATIVE", "Backend", "make_device"]
+__all__ = ["NATIVE", "NATIVE_GPU", "Backend", "make_device"]
 
 
 def make_device(
@@ -20,7 +20,7 @@ def make_device(
     seed: int = 0,
     **options: Any,
 ) -> Device:
-    """A device: "native", any of PennyLane's by name ("lightning.qubit", "default.mixed", ...), or a whole Backend.
+    """A device: "native", "native-gpu", any of PennyLane's by name ("lightning.qubit", ...), or a whole Backend.
 
     shots: measurements per expectation value or probability; None: exact. Raises ValueError if there is no such
     device, or the circuit is none for it.
@@ -49,7 +49,7 @@ def _executing(circuit: Circuit, backend: Backend, shots: int | None, seed: int,
     device: Device
     name = backend.name
     if backend.is_native:
-        device = NativeDevice(circuit, shots, seed, **options)
+        device = NativeDevice(circuit, shots, seed, on_gpu=backend.on_gpu, **options)
     elif name == QRMI:
         from hpcqrl.quantum.sampler_device import SamplerDevice
 

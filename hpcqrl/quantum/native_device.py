@@ -1,4 +1,4 @@
-"""A circuit on the native kernels."""
+"""A circuit on the native kernels, those of processors or those of GPUs."""
 
 from typing import Any
 
@@ -18,30 +18,50 @@ class NativeDevice:
 
     With shots, values are estimated from measured bits (words that no one measurement gives, from as many shots each),
     while gradients stay exact: they are what the parameter-shift
-    estimator of a real device gives on average, without its noise. (A PennyLane device has that noise too.)
+    estimator of a real device gives on average, without its noise. (A PennyLane device has that noise too.) on_gpu:
+    raises ValueError without a GPU, or where the circuit is too large for it.
     """
 
-    def __init__(self, circuit: Circuit, shots: int | None = None, seed: int = 0, dtype: Any = np.float32) -> None:
-        self.circuit, self.shots, self.dtype = circuit, shots, dtype
+    def __init__(
+        self,
+        circuit: Circuit,
+        shots: int | None = None,
+        seed: int = 0,
+        dtype: Any = np.float32,
+        on_gpu: bool = False,
+    ) -> None:
+        self.circuit, self.shots, self.dtype, self.on_gpu = circuit, shots, dtype, on_gpu
         self.random: np.random.Generator | None = np.random.default_rng(seed)
         self.cost = Cost()  # counted where bits are drawn
-        self._simulators: dict[bool, Simulator] = {}
-        self._turned: list[tuple[Simulator, list[int]]] | None = None
+        self._simulators: dict[bool, Any] = {}
+        self._turned: list[tuple[Any, list[int]]] | None = None
+        if on_gpu:
+            self.simulator(True)  # at once, so that what is wrong with the GPU is said at the start
 
-    def simulator(self, expval: bool) -> Simulator:
+    def simulator(self, expval: bool) -> Any:
         """The circuit's simulator, for expectation values or for probabilities and samples."""
         if expval not in self._simulators:
-            self._simulators[expval] = Simulator(self.circuit, expval, self.dtype)
+            self._simulators[expval] = self._simulator_of(self.circuit, expval)
         return self._simulators[expval]
 
-    def _bases(self) -> list[tuple[Simulator, list[int]]]:
+    def _simulator_of(self, circuit: Circuit, expval: bool) -> Any:
+        if not self.on_gpu:
+            return Simulator(circuit, expval, self.dtype)
+        from hpcqrl.quantum.card import card
+
+        card()  # says what is wrong before Numba does
+        from hpcqrl.quantum.gpu_simulator import GpuSimulator
+
+        return GpuSimulator(circuit, expval, self.dtype)
+
+    def _bases(self) -> list[tuple[Any, list[int]]]:
         """Of each group of words that are measured together, a simulator that measures them, and their numbers."""
         if self._turned is None:
             self._turned = []
             for letters, numbers in measured_together(self.circuit.words):
                 turned = self.circuit.turned(letters)
                 own = turned is self.circuit
-                self._turned.append((self.simulator(False) if own else Simulator(turned, False, self.dtype), numbers))
+                self._turned.append((self.simulator(False) if own else self._simulator_of(turned, False), numbers))
         return self._turned
 
     def expval(self, angles: Floats, weights: Floats) -> Floats:

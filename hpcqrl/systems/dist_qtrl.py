@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hpcqrl.brought import brought_circuit
 from hpcqrl.configuration import (
     MOST_LAYERS,
+    NATIVE_QPUS,
     EnvOptions,
     QpuOptions,
     added,
@@ -150,7 +151,7 @@ def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Float
 def needs(config: Config) -> Needs:
     """Kernels for its circuit."""
     notes = () if config.actions or not needs_more_actions(config.env) else (FEW_ACTIONS,)
-    return Needs(config.model == "quantum" and config.qpu == "native", notes=notes)
+    return Needs(config.model == "quantum" and config.qpu in NATIVE_QPUS, notes=notes)
 
 
 def environment(config: Config, render_mode: str | None = None) -> gymnasium.Env:

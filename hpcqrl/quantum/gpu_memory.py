@@ -1,0 +1,65 @@
+"""Arrays on a GPU, kept to be used again: to allocate one takes longer there than small work does."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numba import cuda
+from numpy.typing import NDArray
+
+_SHAPES = 64  # of which arrays are kept, at most
+
+
+class Rooms:
+    """Arrays that are taken and given back."""
+
+    def __init__(self) -> None:
+        self._free: dict[tuple[tuple[int, ...], str], list[Any]] = {}
+
+    def take(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """An array of this shape, with anything in it; an empty one has room for one number."""
+        shape = tuple(max(1, size) for size in shape)
+        free = self._free.get((shape, np.dtype(dtype).str))
+        return free.pop() if free else cuda.device_array(shape, dtype)
+
+    def give(self, *arrays: Any) -> None:
+        """What was taken is not needed any more."""
+        if len(self._free) > _SHAPES:
+            self._free.clear()
+        for array in arrays:
+            self._free.setdefault((tuple(array.shape), array.dtype.str), []).append(array)
+
+    @contextmanager
+    def scratch(self) -> "Iterator[Scratch]":
+        """What is taken in the block is given back at its end."""
+        scratch = Scratch(self)
+        try:
+            yield scratch
+        finally:
+            self.give(*scratch.taken)
+
+
+class Scratch:
+    """What one call takes."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+        self.taken: list[Any] = []
+
+    def take(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """As of `Rooms`, until the end of the block."""
+        self.taken.append(self._rooms.take(shape, dtype))
+        return self.taken[-1]
+
+    def filled(self, array: NDArray) -> Any:
+        """The same, with an array's numbers in it."""
+        room = self.take(array.shape, array.dtype)
+        if array.size:
+            room.copy_to_device(array)
+        return room
+
+
+def there(array: NDArray) -> Any:
+    """A table, copied to the card; an empty one has room for one number."""
+    return cuda.to_device(array if array.size else np.zeros([max(1, size) for size in array.shape], array.dtype))

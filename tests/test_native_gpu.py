@@ -1,0 +1,114 @@
+"""The kernels for GPUs compute what PennyLane computes, and its gradients; here under Numba's simulator of a GPU."""
+
+import numpy as np
+import pytest
+import simulated_gpu  # noqa: F401  (first)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from launch import hpcqrl
+from random_circuits import circuits, inputs, reference
+
+from hpcqrl.quantum import gates as qml
+from hpcqrl.quantum.circuit import Circuit
+from hpcqrl.quantum.circuits import variational
+from hpcqrl.quantum.devices import make_device
+from hpcqrl.quantum.gpu_simulator import GpuSimulator
+
+TOLERANCE = {np.float32: 1e-5, np.float64: 1e-10}
+
+
+def every_gate(angles, weights):
+    """Each gate once or more, those of two qubits with the control above and below, at first and at last positions."""
+    parameter = iter(
+        [angles[0], weights[0], angles[1] * weights[1], weights[2] + 0.5, 0.3 - weights[1], angles[0] * angles[1]] * 6
+    )
+    for q in range(4):
+        qml.RY(next(parameter), wires=q)
+    qml.Toffoli(wires=[2, 3, 0])
+    for gate in (qml.CRX, qml.CRY, qml.CRZ, qml.ControlledPhaseShift, qml.IsingXX, qml.IsingYY, qml.IsingZZ):
+        qml.Hadamard(wires=1)
+        gate(next(parameter), wires=[0, 1])
+        gate(next(parameter), wires=[3, 2])
+    qml.MultiControlledX(wires=[3, 0, 1, 2])
+    for gate in (qml.RX, qml.RY, qml.RZ, qml.PhaseShift):
+        gate(next(parameter), wires=2)
+        qml.CNOT(wires=[1, 2])
+    qml.CRot(next(parameter), next(parameter), next(parameter), wires=[2, 0])
+    qml.CU3(next(parameter), next(parameter), next(parameter), wires=[1, 3])
+    for gate in (qml.CZ, qml.CY, qml.CH, qml.SWAP):
+        gate(wires=[3, 1])
+    for gate in (qml.PauliX, qml.PauliY, qml.PauliZ, qml.S, qml.T):
+        gate(wires=0)
+        qml.CNOT(wires=[0, 3])
+    qml.Rot(next(parameter), next(parameter), next(parameter), wires=0)
+    qml.U2(next(parameter), next(parameter), wires=1)
+    qml.U3(next(parameter), next(parameter), next(parameter), wires=2)
+
+
+WORDS = ("Z0", "X1", "Y2", "Z3", "Z0 Z3", "X0 Y1 Z2", "Y0 Y1", "X3 X2 Y1 Y0")
+
+
+def check(circuit, expval, dtype=np.float64, tile=None, seed=1):
+    angles, weights = inputs(circuit, seed)
+    width = len(circuit.measured) if expval else 1 << circuit.qubits
+    cotangent = np.random.default_rng(seed).uniform(-1, 1, (len(angles), width))
+    simulator = GpuSimulator(circuit, expval, dtype, tile)
+    result, held = simulator.run_for_gradient(angles, weights)
+    gradients = simulator.gradient(angles, weights, held, cotangent)
+    for ours, theirs in zip((result, *gradients), reference(circuit, expval, angles, weights, cotangent), strict=True):
+        scale = max(1.0, np.abs(theirs).max(initial=0.0))
+        assert ours.shape == theirs.shape and np.abs(ours - theirs).max(initial=0.0) <= TOLERANCE[dtype] * scale
+
+
+@pytest.mark.parametrize(
+    ("expval", "dtype", "tile"),
+    [(True, np.float64, None), (False, np.float32, None), (True, np.float32, 3), (False, np.float64, 3)],
+)
+def test_every_gate(expval, dtype, tile):
+    """tile: bits of a state that shared memory is taken to hold; the circuit has 4."""
+    check(Circuit(every_gate, 4, 2, (3,), measured=WORDS), expval, dtype, tile)
+
+
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@given(circuits(largest=5), st.booleans(), st.sampled_from([None, 3]), st.integers(0, 2**31))
+def test_random_circuits(circuit, expval, tile, seed):
+    check(circuit, expval, np.float64, tile, seed)
+
+
+def test_a_device_is_what_the_native_one_is():
+    circuit = variational(3, 1)
+    angles, weights = inputs(circuit, seed=3, samples=2)
+    for shots in (None, 20):
+        ours, native = (make_device(circuit, name, shots, seed=5) for name in ("native-gpu", "native"))
+        assert np.allclose(ours.expval(angles, weights), native.expval(angles, weights), atol=1e-6)
+        assert np.allclose(ours.probs(angles, weights, 5), native.probs(angles, weights, 5), atol=1e-6)
+        assert np.array_equal(ours.sample(angles, weights, 30), native.sample(angles, weights, 30))
+
+
+def test_two_batches_wait_for_their_gradients():
+    """What one call keeps on the card is not written over by another, and is used again when nobody needs it."""
+    circuit = Circuit(lambda angles, weights: qml.RX(angles[0], wires=0), 1, 1)
+    device, none = make_device(circuit, "native-gpu", dtype=np.float64), np.zeros(0)
+    one = device.expval_vjp(np.array([[0.3]]), none)[1]
+    other = device.expval_vjp(np.array([[1.2]]), none)[1]
+    for _ in range(2):
+        assert one(np.ones((1, 1)))[0] == pytest.approx(-np.sin(0.3))
+        assert other(np.ones((1, 1)))[0] == pytest.approx(-np.sin(1.2))
+
+
+def test_more_than_the_memory_is_refused_with_what_it_takes(monkeypatch):
+    import hpcqrl.quantum.gpu_simulator as module
+
+    circuit = Circuit(lambda angles, weights: qml.RX(angles[0], wires=0), 20, 1)
+    simulator, angles = GpuSimulator(circuit, True), np.zeros((64, 1))
+    monkeypatch.setattr(module, "free_memory", lambda: 1 << 30)
+    with pytest.raises(ValueError, match=r"a batch of 64 of a circuit of 20 qubits takes 2\.\d+ GiB of GPU memory"):
+        simulator.run_for_gradient(angles, np.zeros(0))
+    with pytest.raises(ValueError, match=r"one sample .* 28 qubits takes 16\.\d+ GiB .* 16.00 GiB are free"):
+        GpuSimulator(Circuit(circuit.function, 28, 1), True, np.float64)
+
+
+def test_without_a_gpu_the_run_is_refused(tmp_path):
+    done = hpcqrl("train", "qa3c", "--qpu", "native-gpu", "--out", str(tmp_path / "x.h5"), ranks=2)
+    lines = done.stderr.strip().splitlines()
+    assert done.returncode == 2 and len(lines) == 1 and "native-gpu finds no NVIDIA driver" in lines[0]
