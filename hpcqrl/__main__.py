@@ -243,7 +243,7 @@ def _describe(arguments: Sequence[str]) -> None:
                     raise ValueError(f"its circuit is {own}, which is written down only if you say --circuit {own}")
                 sys.stdout.write(as_toml(run.system, run.recorded.config))
             else:
-                describe(run.recorded)
+                describe(run.recorded, run.parameters)
 
         _without_mpi(of_a_run, options.run)
         return

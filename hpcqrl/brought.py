@@ -1,12 +1,13 @@
 """What a user brings: a module, or a thing in it, by the name that she gave; the only place that imports by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hpcqrl.quantum.circuit import Circuit
+    from hpcqrl.quantum.mixture import Mixture
 
 
 _given: dict[str, object] = {}  # things themselves, from who trains in this process, by the name that the file has
@@ -78,3 +79,19 @@ def brought_circuit(name: str, qubits: int, layers: int) -> "Circuit":
     if made.qubits != qubits:
         raise ValueError(f"{name}({qubits}, {layers}) has {made.qubits} qubits, not the {qubits} that --qubits says")
     return made
+
+
+def brought_candidates(names: Sequence[str], papers: "Circuit", qubits: int, layers: int) -> "Mixture":
+    """Candidates by these names, "papers" being that circuit. ValueError for those that do not fit together, or that a
+    results file cannot hold.
+    """
+    from hpcqrl.quantum.circuit_text import to_text
+    from hpcqrl.quantum.mixture import Mixture
+
+    each = [papers if name == "papers" else brought_circuit(name, qubits, layers) for name in names]
+    for name, circuit in zip(names, each, strict=True):
+        try:
+            to_text(circuit)
+        except ValueError as error:
+            raise ValueError(f"{name} cannot be a candidate: {error}") from error
+    return Mixture(tuple(names), tuple(each))

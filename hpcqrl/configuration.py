@@ -139,6 +139,15 @@ def keywords(what: str, options: Sequence[str]) -> dict[str, Any]:
     return found
 
 
+def check_candidates(has_circuit: bool, circuit: str | None, circuits: Sequence[str]) -> None:
+    """ValueError for candidates beside a circuit of one's own, for a single one, and where there is no circuit."""
+    only_with_circuit(has_circuit, circuits=circuits or None)
+    if circuits and circuit is not None:
+        raise ValueError("circuit names one circuit, and circuits candidates: say one of the two")
+    if len(circuits) == 1:
+        raise ValueError(f"circuits are two or more candidates; for {circuits[0]} alone, say circuit")
+
+
 def only_with_circuit(has_circuit: bool, **values: object) -> None:
     """ValueError, naming the value, if one is set that means nothing to a model without a circuit."""
     for name, value in values.items():

@@ -13,6 +13,7 @@ from hpcqrl.systems.contract import AnySystem, Config
 
 if TYPE_CHECKING:
     from hpcqrl.quantum.circuit import Circuit
+    from hpcqrl.quantum.mixture import Mixture
 
 
 class Named(NamedTuple):
@@ -34,7 +35,7 @@ class Recorded:
     name: str
     system: AnySystem
     config: Config
-    circuit: "Circuit | None"
+    circuit: "Circuit | Mixture | None"
 
 
 def recorded(
@@ -63,11 +64,17 @@ def recorded(
         if named.circuit not in (None, own):
             raise ValueError(f"{path} holds its own circuit, and runs with no other than that")
         from hpcqrl.quantum.circuit_text import from_text
+        from hpcqrl.quantum.mixture import Mixture
 
         try:
-            return Recorded(name, system, config, from_text(circuit))
+            made = from_text(circuit)
+            if isinstance(made, Mixture) and not getattr(config, "circuits", ()):
+                raise ValueError("it has candidates, and its configuration has none")
+            return Recorded(name, system, config, made)
         except ValueError as error:
             raise ValueError(f"{path} has a circuit that is not right: {error}") from error
+    if values.get("circuits"):
+        raise ValueError(f"{path} does not hold its candidates, {', '.join(map(str, values['circuits']))}")
     if own != named.circuit:
         raise ValueError(
             f"{path} is of circuit {own}, which it cannot hold: it is imported only if you say --circuit {own}"

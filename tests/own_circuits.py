@@ -24,6 +24,18 @@ def ladder(qubits, layers):
     return Circuit(gates, qubits, 2 * qubits, (layers, qubits, 2))
 
 
+def unentangled(qubits, layers):
+    """Angles as ladder's, and one RX a qubit: no qubit knows of another."""
+
+    def gates(angles, weights):
+        for q in range(qubits):
+            qml.RY(angles[q], wires=q)
+            qml.RZ(angles[qubits + q], wires=q)
+            qml.RX(weights[q], wires=q)
+
+    return Circuit(gates, qubits, 2 * qubits, (qubits,))
+
+
 def scaled(qubits, layers):
     """Trainable input scaling: RY((1 + w) x + b) on every qubit, again in each layer; ZZ of neighbours is measured."""
 

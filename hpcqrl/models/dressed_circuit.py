@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from hpcqrl.models.dressed_kernels import dressed_backward, dressed_forward
 from hpcqrl.quantum.circuit import Circuit
+from hpcqrl.quantum.mixture import Mixture
 from hpcqrl.quantum.program import lower
 
 Floats = NDArray[np.floating]
 
 
-def hidden_size(circuit: Circuit) -> int:
+def hidden_size(circuit: Circuit | Mixture) -> int:
     """How many outputs h the layer before a circuit has: for angles arctan h, and arctan h^2 if it takes two a qubit.
 
     Raises ValueError if the circuit takes no angles.

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcqrl.brought import brought_circuit
+from hpcqrl.brought import brought_candidates, brought_circuit
 from hpcqrl.configuration import (
     MOST_LAYERS,
     QpuOptions,
     added,
     at_least,
+    check_candidates,
     check_qpu,
     check_shots,
     only_with_circuit,
@@ -22,6 +23,7 @@ from hpcqrl.models.backend import backend_of
 from hpcqrl.models.dressed_vqc import DressedLinear, DressedVqc
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.circuits import variational
+from hpcqrl.quantum.mixture import Mixture
 
 if TYPE_CHECKING:  # torch takes a second to import
     from hpcqrl.models.exported import Exported
@@ -41,6 +43,9 @@ class DressedOptions(QpuOptions):
     """Layers of each circuit [QA3C, VI.B; QDQN-DPER, 6.2]."""
     circuit: str | None = added(None, before=None)
     """One's own circuit, my_package:function, a function (qubits, layers) -> Circuit; by default the papers'."""
+    circuits: tuple[str, ...] = added((), before=())
+    """Candidates instead of one circuit, each my_package:function, or "papers": what they measure is added up, each
+    with a trained weight, so that training shows which is worth most [arXiv:2407.18202]."""
     more_entangle: bool = True
     """Also CNOT(q, q+2) in each layer [QA3C's Figure 3 shows two control dots on every wire]."""
     tanh: bool = False
@@ -54,21 +59,25 @@ def check(options: DressedOptions) -> None:
     check_qpu(options, options.model == "quantum")
     check_shots(options.shots, options.model == "quantum")
     only_with_circuit(options.model == "quantum", circuit=options.circuit, tanh=options.tanh)
+    check_candidates(options.model == "quantum", options.circuit, options.circuits)
     if options.circuit is not None and not options.more_entangle:
         raise ValueError("more_entangle is of the papers' circuit alone, and circuit names one's own")
 
 
-def circuit_of(options: DressedOptions) -> Circuit | None:
+def circuit_of(options: DressedOptions) -> Circuit | Mixture | None:
     """The circuit that the options mean; None in the classical twin."""
     if options.model == "classical":
         return None
     if options.circuit is not None:
         return brought_circuit(options.circuit, options.qubits, options.layers)
-    return variational(options.qubits, options.layers, options.more_entangle)
+    papers = variational(options.qubits, options.layers, options.more_entangle)
+    if options.circuits:
+        return brought_candidates(options.circuits, papers, options.qubits, options.layers)
+    return papers
 
 
 def network(
-    options: DressedOptions, inputs: int, outputs: int, circuit: Circuit | None, seed: int
+    options: DressedOptions, inputs: int, outputs: int, circuit: Circuit | Mixture | None, seed: int
 ) -> DressedVqc | DressedLinear:
     """The network from so many inputs to so many outputs, around a circuit. seed: of the measurements of its QPU."""
     if circuit is None:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from hpcqrl.models import flat
 from hpcqrl.models.dressed_circuit import DressedCircuit, hidden_size
 from hpcqrl.quantum.circuit import Circuit
-from hpcqrl.quantum.devices import NATIVE, Backend, make_device
+from hpcqrl.quantum.devices import NATIVE, Backend, generators_of, make_device
+from hpcqrl.quantum.mixture import Mixture
 from hpcqrl.quantum.native_device import NativeDevice
 
 Floats = NDArray[np.floating]
@@ -29,7 +30,7 @@ class DressedVqc:
         self,
         inputs: int,
         outputs: int,
-        circuit: Circuit,
+        circuit: Circuit | Mixture,
         tanh: bool = False,
         qpu: str | Backend = NATIVE,
         shots: int | None = None,
@@ -39,17 +40,21 @@ class DressedVqc:
         self.circuit = circuit
         self.device = make_device(self.circuit, qpu, shots, seed)
         self.tanh, self.squared = tanh, circuit.n_angles > hidden
-        plain = isinstance(self.device, NativeDevice) and not self.device.on_gpu and shots is None
-        self.compiled = DressedCircuit(self.circuit, inputs, outputs, tanh) if plain else None  # all layers in one call
-        self.generators = {} if self.device.random is None else {"qpu": self.device.random}
+        self.compiled = None  # all layers in one call
+        on_cpu = isinstance(self.device, NativeDevice) and not self.device.on_gpu
+        if isinstance(circuit, Circuit) and on_cpu and shots is None:
+            self.compiled = DressedCircuit(circuit, inputs, outputs, tanh)
+        self.generators = generators_of(self.device)
         first, last = flat.linear("first", inputs, hidden), flat.linear("last", len(circuit.measured), outputs)
         self.layout = flat.Layout(first | {"circuit": self.circuit.weights or (0,)} | last)
         self.size = self.layout.size
 
     def initial(self, random: np.random.Generator) -> Floats:
         """Starting parameters, flat [size]: circuit 0.01 N(0, 1), linear N(0, 0.1), biases 0 [the author's]."""
-        part = {name: np.zeros(shape) for name, shape in self.layout.shapes.items()}
+        part: dict[str, Floats] = {name: np.zeros(shape) for name, shape in self.layout.shapes.items()}
         part["circuit"] = 0.01 * random.standard_normal(self.circuit.weights or (0,))
+        if isinstance(self.circuit, Mixture):
+            part["circuit"] = self.circuit.started(part["circuit"])
         for name in ("first.weight", "last.weight"):
             part[name] = 0.1 * random.standard_normal(self.layout.shapes[name])
         return self.layout.join(part)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcqrl.brought import brought_circuit
+from hpcqrl.brought import brought_candidates, brought_circuit
 from hpcqrl.configuration import (
     MOST_LAYERS,
     QpuOptions,
     at_least,
+    check_candidates,
     check_qpu,
     check_shots,
     only_with_circuit,
@@ -23,6 +24,7 @@ from hpcqrl.models.mlp import Mlp
 from hpcqrl.models.scaled_vqc import ScaledVqc
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.circuits import scaled_reuploading
+from hpcqrl.quantum.mixture import Mixture
 
 if TYPE_CHECKING:  # torch takes a second to import
     from hpcqrl.models.exported import Exported
@@ -46,6 +48,9 @@ class ScaledOptions(QpuOptions):
     """Layers of each circuit [PPO-Q]."""
     circuit: str | None = None
     """One's own circuit, my_package:function, a function (qubits, layers) -> Circuit; by default PPO-Q's."""
+    circuits: tuple[str, ...] = ()
+    """Candidates instead of one circuit, each my_package:function, or "papers": what they measure is added up, each
+    with a trained weight, so that training shows which is worth most [arXiv:2407.18202]."""
     hidden: int = 64
     """Units of each of the two hidden layers of a classical network [PPO-Q]."""
 
@@ -62,19 +67,29 @@ def check(options: ScaledOptions) -> None:
     check_qpu(options, has_circuit(options))
     check_shots(options.shots, has_circuit(options))
     only_with_circuit(has_circuit(options), circuit=options.circuit)
+    check_candidates(has_circuit(options), options.circuit, options.circuits)
 
 
-def circuit_of(options: ScaledOptions) -> Circuit | None:
+def circuit_of(options: ScaledOptions) -> Circuit | Mixture | None:
     """The circuit that the options mean; None if both networks are classical."""
     if not has_circuit(options):
         return None
     if options.circuit is not None:
         return brought_circuit(options.circuit, options.qubits, options.layers)
-    return scaled_reuploading(options.qubits, options.layers)
+    papers = scaled_reuploading(options.qubits, options.layers)
+    if options.circuits:
+        return brought_candidates(options.circuits, papers, options.qubits, options.layers)
+    return papers
 
 
 def network(
-    options: ScaledOptions, kind: Kind, inputs: int, outputs: int, gain: float, circuit: Circuit | None, seed: int
+    options: ScaledOptions,
+    kind: Kind,
+    inputs: int,
+    outputs: int,
+    gain: float,
+    circuit: Circuit | Mixture | None,
+    seed: int,
 ) -> ScaledVqc | Mlp:
     """A network of this kind from so many inputs to so many outputs. seed: of the measurements of its QPU."""
     if kind == "classical":

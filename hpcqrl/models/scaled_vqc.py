@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from hpcqrl.models import flat
 from hpcqrl.models.mlp import orthogonal
 from hpcqrl.quantum.circuit import Circuit
-from hpcqrl.quantum.devices import NATIVE, Backend, make_device
+from hpcqrl.quantum.devices import NATIVE, Backend, generators_of, make_device
+from hpcqrl.quantum.mixture import Mixture
 
 Floats = NDArray[np.floating]
 
@@ -27,7 +28,7 @@ class ScaledVqc:
         self,
         inputs: int,
         outputs: int,
-        circuit: Circuit,
+        circuit: Circuit | Mixture,
         gain: float,
         qpu: str | Backend = NATIVE,
         shots: int | None = None,
@@ -37,7 +38,7 @@ class ScaledVqc:
             raise ValueError("a circuit with trained input scaling takes one angle or more, and this one takes none")
         self.circuit, self.gain = circuit, gain
         self.device = make_device(circuit, qpu, shots, seed)
-        self.generators = {} if self.device.random is None else {"qpu": self.device.random}
+        self.generators = generators_of(self.device)
         shapes = flat.linear("first", inputs, circuit.n_angles) | {"scale": (circuit.n_angles,)}
         shapes |= {"circuit": circuit.weights or (0,)} | flat.linear("last", len(circuit.measured), outputs)
         self.layout = flat.Layout(shapes)
@@ -49,6 +50,8 @@ class ScaledVqc:
         part["first.weight"] = orthogonal(part["first.weight"].shape, random)
         part["scale"] += 1.0
         part["circuit"] = random.uniform(-np.pi, np.pi, part["circuit"].shape)
+        if isinstance(self.circuit, Mixture):
+            part["circuit"] = self.circuit.started(part["circuit"])
         part["last.weight"] = self.gain * orthogonal(part["last.weight"].shape, random)
         return self.layout.join(part)
 

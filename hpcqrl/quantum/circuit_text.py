@@ -12,6 +12,7 @@ from typing import Any
 
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.gates import NATIVE, Gate
+from hpcqrl.quantum.mixture import Mixture
 from hpcqrl.quantum.parameters import MOST_INPUTS, Parameter, Term
 from hpcqrl.quantum.replay import Replay
 from hpcqrl.quantum.trace import trace
@@ -24,18 +25,21 @@ MOST_WORDS = 10_000
 _KEYS = ("format", "qubits", "angles", "weights", "measured", "gates")
 
 
-def to_text(circuit: Circuit) -> str:
+def to_text(circuit: Circuit | Mixture) -> str:
     """The circuit as text, from which `from_text` makes one with the very same gates, on wires 0..qubits-1.
 
     Raises ValueError where the circuit cannot be traced: for channels of noise, or gates that the native QPU lacks.
     """
+    if isinstance(circuit, Mixture):
+        each = zip(circuit.names, circuit.circuits, strict=True)
+        return json.dumps({"format": FORMAT, "candidates": [[name, json.loads(to_text(one))] for name, one in each]})
     gates = [[name, list(wires), [_plain(each) for each in parameters]] for name, wires, parameters in trace(circuit)]
     words = [" ".join(f"{letter}{qubit}" for qubit, letter in word) for word in circuit.words]
     sizes = {"qubits": circuit.qubits, "angles": circuit.n_angles, "weights": list(circuit.weights)}
     return json.dumps({"format": FORMAT, **sizes, "measured": words, "gates": gates}, allow_nan=False)
 
 
-def from_text(text: str) -> Circuit:
+def from_text(text: str) -> Circuit | Mixture:
     """The circuit that a text of `to_text` describes, whose function runs on every device.
 
     Raises ValueError, in one line, for any other text. Nothing in a text is run or imported.
@@ -46,6 +50,16 @@ def from_text(text: str) -> Circuit:
         data = json.loads(text, parse_constant=_no_number, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"a circuit's text is JSON: {_short(error)}") from None
+    if isinstance(data, dict) and set(data) == {"format", "candidates"}:
+        _must(_whole(data["format"], FORMAT, FORMAT), f"format {FORMAT}", data["format"])
+        named = data["candidates"]
+        pairs = _list(named, 1000, lambda pair: _list(pair, 2) and len(pair) == 2 and isinstance(pair[0], str))
+        _must(pairs, "candidates, each a name and a circuit", named)
+        return Mixture(tuple(name for name, _ in named), tuple(_circuit(one) for _, one in named))
+    return _circuit(data)
+
+
+def _circuit(data: Any) -> Circuit:
     _must(isinstance(data, dict) and set(data) == set(_KEYS), f"an object of {', '.join(_KEYS)}", data)
     _must(_whole(data["format"], FORMAT, FORMAT), f"format {FORMAT}", data["format"])
     qubits, angles, shape, words = data["qubits"], data["angles"], data["weights"], data["measured"]

@@ -1,25 +1,47 @@
 """Devices by what a user says of them."""
 
 import os
-from typing import Any
+from typing import Any, overload
+
+import numpy as np
 
 from hpcqrl.quantum.backend import NATIVE, NATIVE_GPU, Backend
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.device import Device
 from hpcqrl.quantum.emulated_qpu import EmulatedQpu
 from hpcqrl.quantum.job_qpus import QRMI, open_qpu
+from hpcqrl.quantum.mixture import MixedDevice, Mixture
 from hpcqrl.quantum.native_device import NativeDevice
 
-__all__ = ["NATIVE", "NATIVE_GPU", "Backend", "make_device"]
+__all__ = ["NATIVE", "NATIVE_GPU", "Backend", "generators_of", "make_device"]
+
+
+def generators_of(device: Device | MixedDevice) -> dict[str, np.random.Generator]:
+    """The random numbers that its measurements are drawn with, by name; none where its back end draws them."""
+    if isinstance(device, MixedDevice):
+        return device.generators
+    return {} if device.random is None else {"qpu": device.random}
+
+
+@overload
+def make_device(
+    circuit: Circuit, backend: str | Backend = NATIVE, shots: int | None = None, seed: int = 0, **options: Any
+) -> Device: ...
+
+
+@overload
+def make_device(
+    circuit: Circuit | Mixture, backend: str | Backend = NATIVE, shots: int | None = None, seed: int = 0, **options: Any
+) -> Device | MixedDevice: ...
 
 
 def make_device(
-    circuit: Circuit,
+    circuit: Circuit | Mixture,
     backend: str | Backend = NATIVE,
     shots: int | None = None,
     seed: int = 0,
     **options: Any,
-) -> Device:
+) -> Device | MixedDevice:
     """A device: "native", "native-gpu", any of PennyLane's by name ("lightning.qubit", ...), or a whole Backend.
 
     shots: measurements per expectation value or probability; None: exact. Raises ValueError if there is no such
@@ -29,6 +51,10 @@ def make_device(
         raise ValueError(f"shots must be at least 1, not {shots}")
     if isinstance(backend, str):
         backend = Backend(backend)
+    if isinstance(circuit, Mixture):
+        seeds = np.random.SeedSequence(seed).generate_state(len(circuit.circuits)).tolist()
+        each = zip(circuit.circuits, seeds, strict=True)
+        return MixedDevice(circuit, [make_device(one, backend, shots, own, **options) for one, own in each])
     if backend.gradient is None or backend.gradient == "exact":
         device = _executing(circuit, backend, shots, seed, **options)
         if backend.gradient is None or backend.is_native:
@@ -53,8 +79,8 @@ def _executing(circuit: Circuit, backend: Backend, shots: int | None, seed: int,
     elif name == QRMI:
         from hpcqrl.quantum.sampler_device import SamplerDevice
 
-        own, *qpu = open_qpu(os.environ)
-        name, device = f"QPU {own}", SamplerDevice(circuit, *qpu, shots, seed)
+        own, qpu, sampler = open_qpu(os.environ)
+        name, device = f"QPU {own}", SamplerDevice(circuit, qpu, sampler, shots, seed)
     else:
         from hpcqrl.quantum.pennylane_device import PennyLaneDevice
 

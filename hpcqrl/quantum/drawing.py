@@ -7,16 +7,20 @@ import numpy as np
 import pennylane as qml
 
 from hpcqrl.quantum.circuit import Circuit, CircuitError
+from hpcqrl.quantum.mixture import Mixture
 from hpcqrl.quantum.pennylane_device import pennylane_words
 
 What = Literal["values", "probabilities", "bits"]
 
 
-def draw(circuit: Circuit, what: What = "values") -> str:
+def draw(circuit: Circuit | Mixture, what: What = "values") -> str:
     """The circuit, with one layer of its weights if it has any, drawn by PennyLane under a line that says its size.
 
     what: is measured: the expectation values of the circuit's words, probabilities, or bits.
     """
+    if isinstance(circuit, Mixture):
+        each = zip(circuit.names, circuit.circuits, strict=True)
+        return "\n\n".join(f"{name}, {draw(one, what)}" for name, one in each)
     device = qml.device("default.qubit", wires=circuit.wires)
     measurements: dict[str, Callable[[], Any]] = {
         "values": lambda: [qml.expval(word) for word in pennylane_words(circuit)],

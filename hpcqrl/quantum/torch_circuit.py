@@ -8,6 +8,7 @@ from torch import Tensor
 from hpcqrl.quantum.chains import ISING_BASIS, Chain, controlled_chains, fixed, single_qubit_chain
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.gates import FLIPS, Gate
+from hpcqrl.quantum.mixture import Mixture
 from hpcqrl.quantum.rotations import PHASE, X, Y
 from hpcqrl.quantum.trace import trace
 from hpcqrl.quantum.words import measured_together
@@ -44,8 +45,10 @@ def torch_probs(circuit: Circuit) -> Callable[[Tensor, Tensor], Tensor]:
     return probs
 
 
-def torch_expval(circuit: Circuit) -> Callable[[Tensor, Tensor], Tensor]:
+def torch_expval(circuit: Circuit | Mixture) -> Callable[[Tensor, Tensor], Tensor]:
     """The same to the expectation values of the words that the circuit measures, [samples, words]."""
+    if isinstance(circuit, Mixture):
+        return _of_candidates(circuit)
     qubits, words = circuit.qubits, circuit.words
     groups = [(torch_probs(circuit.turned(letters)), numbers) for letters, numbers in measured_together(circuit.words)]
 
@@ -57,6 +60,18 @@ def torch_expval(circuit: Circuit) -> Callable[[Tensor, Tensor], Tensor]:
             for number, value in zip(numbers, (probs(angles, weights) @ torch.stack(masks, 1)).unbind(1), strict=True):
                 values[number] = value
         return torch.stack(values, 1)
+
+    return expval
+
+
+def _of_candidates(mixture: Mixture) -> Callable[[Tensor, Tensor], Tensor]:
+    sizes = [len(mixture.circuits), *(circuit.n_weights for circuit in mixture.circuits)]
+    candidates = [torch_expval(circuit) for circuit in mixture.circuits]
+
+    def expval(angles: Tensor, weights: Tensor) -> Tensor:
+        shares, *own = weights.split(sizes)
+        found = [share * one(angles, each) for share, one, each in zip(shares, candidates, own, strict=True)]
+        return torch.stack(found).sum(0)
 
     return expval
 

@@ -28,11 +28,13 @@ def find(name: str) -> AnySystem:
 
 
 if TYPE_CHECKING:  # that the papers' systems meet the contract is the type checker's to see
+    from hpcqrl.quantum.circuit import Circuit
+    from hpcqrl.quantum.mixture import Mixture
     from hpcqrl.systems import dist_qtrl, hdqnn_td3, ppo, qa3c, qdqn_dper
     from hpcqrl.systems.contract import System
 
-    _dist_qtrl: System[dist_qtrl.Config, dist_qtrl.Model, dist_qtrl.Agent] = dist_qtrl
-    _qa3c: System[qa3c.Config, qa3c.Model, qa3c.Agent] = qa3c
-    _qdqn_dper: System[qdqn_dper.Config, qdqn_dper.Model, qdqn_dper.Agent] = qdqn_dper
-    _hdqnn_td3: System[hdqnn_td3.Config, hdqnn_td3.Networks, hdqnn_td3.Agent] = hdqnn_td3
-    _ppo: System[ppo.Config, ppo.Model, ppo.Agent] = ppo
+    _dist_qtrl: System[dist_qtrl.Config, dist_qtrl.Model, dist_qtrl.Agent, Circuit] = dist_qtrl
+    _qa3c: System[qa3c.Config, qa3c.Model, qa3c.Agent, Circuit | Mixture] = qa3c
+    _qdqn_dper: System[qdqn_dper.Config, qdqn_dper.Model, qdqn_dper.Agent, Circuit | Mixture] = qdqn_dper
+    _hdqnn_td3: System[hdqnn_td3.Config, hdqnn_td3.Networks, hdqnn_td3.Agent, Circuit] = hdqnn_td3
+    _ppo: System[ppo.Config, ppo.Model, ppo.Agent, Circuit | Mixture] = ppo

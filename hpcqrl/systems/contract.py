@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # names alone are needed here, and MPI starts when it is impo
     from hpcqrl.models.flat import Layout
     from hpcqrl.parallel.agents import Agents
     from hpcqrl.quantum.circuit import Circuit
+    from hpcqrl.quantum.mixture import Mixture
     from hpcqrl.results.schema import Column
     from hpcqrl.states import State
 
@@ -113,9 +114,10 @@ class Needs:
 C = TypeVar("C", bound=Config)
 M = TypeVar("M", bound=Model)
 A = TypeVar("A", bound=Agent)
+Q = TypeVar("Q", bound="Circuit | Mixture")  # what is in its circuit's place: one, or candidates
 
 
-class System(Protocol[C, M, A]):
+class System(Protocol[C, M, A, Q]):
     """The module itself. Its docstring names the paper; it is read from top to bottom beside it."""
 
     @property
@@ -127,7 +129,7 @@ class System(Protocol[C, M, A]):
         """The class of its configuration."""
 
     @property
-    def Agent(self) -> Callable[[C, int, Circuit | None], A]:  # noqa: N802
+    def Agent(self) -> Callable[[C, int, Q | None], A]:  # noqa: N802
         """Its agent, from the configuration, the rank and the circuit; resets its environment with the rank's seed."""
 
     def needs(self, config: C) -> Needs:
@@ -136,10 +138,10 @@ class System(Protocol[C, M, A]):
     def environment(self, config: C, render_mode: str | None = None) -> gymnasium.Env:
         """The environment that an agent plays in, with what wraps it; not reset."""
 
-    def circuit(self, config: C) -> Circuit | None:
+    def circuit(self, config: C) -> Q | None:
         """The circuit that the configuration means; None for a model without one. May import what a user brought."""
 
-    def model(self, config: C, env: gymnasium.Env, circuit: Circuit | None, seed: int = 0) -> M:
+    def model(self, config: C, env: gymnasium.Env, circuit: Q | None, seed: int = 0) -> M:
         """The model for an environment's spaces. seed: of its QPU. ValueError if the circuit is no fit."""
 
     def share_out(
@@ -162,7 +164,7 @@ class System(Protocol[C, M, A]):
         where training has put something else in its place. ValueError if there is no such thing."""
 
 
-AnySystem = System[Config, Model, Agent]
+AnySystem = System[Config, Model, Agent, "Circuit | Mixture"]
 PARTS = tuple(name for name in vars(System) if not name.startswith("_"))
 
 

@@ -22,6 +22,7 @@ from hpcqrl.models.scaled_vqc import ScaledVqc
 from hpcqrl.parallel.pushes import Refusals
 from hpcqrl.player import Player, Rollout
 from hpcqrl.quantum.circuit import Circuit
+from hpcqrl.quantum.mixture import Mixture
 from hpcqrl.randomness import shared_random
 from hpcqrl.rl.advantages import generalised_advantages
 from hpcqrl.rl.distributions import Beta, Softmax
@@ -80,7 +81,7 @@ class Batch(NamedTuple):
 class Agent:
     """One agent: what it plays with, its QPU, and what is trained, which is the same on every rank."""
 
-    def __init__(self, config: Config, rank: int, circuit: Circuit | None) -> None:
+    def __init__(self, config: Config, rank: int, circuit: Circuit | Mixture | None) -> None:
         self.config, self.envs = config, tuple(environment(config) for _ in range(config.envs))
         wanted = config.normalise_observations, config.normalise_rewards
         self.player = Player(self.envs, config.seed, rank, config.discount, *wanted)
@@ -193,7 +194,7 @@ def environment(config: Config, render_mode: str | None = None) -> gymnasium.Env
     return make_either(config.env, config.actions, render_mode, config.env_option)
 
 
-def circuit(config: Config) -> Circuit | None:
+def circuit(config: Config) -> Circuit | Mixture | None:
     """PPO-Q's, or the user's own; None if actor and critic are classical."""
     return scaled.circuit_of(config)
 
@@ -204,7 +205,7 @@ def distribution(env: gymnasium.Env) -> Softmax | Beta:
     return Softmax(actions) if isinstance(env.action_space, gymnasium.spaces.Discrete) else Beta(actions)
 
 
-def model(config: Config, env: gymnasium.Env, circuit: Circuit | None, seed: int = 0) -> Model:
+def model(config: Config, env: gymnasium.Env, circuit: Circuit | Mixture | None, seed: int = 0) -> Model:
     """Actor and critic for an environment; the actor's first policy is nearly uniform, by a small last layer."""
     inputs, _ = sizes(env)
     actor = scaled.network(config, config.model, inputs, distribution(env).outputs, 0.01, circuit, seed)

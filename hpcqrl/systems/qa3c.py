@@ -18,6 +18,7 @@ from hpcqrl.models import dressed_options as dressed
 from hpcqrl.models.actor_critic import ActorCritic as Model
 from hpcqrl.models.dressed_options import DressedOptions
 from hpcqrl.quantum.circuit import Circuit
+from hpcqrl.quantum.mixture import Mixture
 from hpcqrl.randomness import shared_random
 from hpcqrl.results.schema import named
 from hpcqrl.rl.exploration import sample_softmax, softmax_policy
@@ -74,7 +75,7 @@ class Config(DressedOptions, SharingOptions, EnvOptions):
 class Agent:
     """One agent: what it has to learn, with its environment, its random numbers, and its own QPU."""
 
-    def __init__(self, config: Config, rank: int, circuit: Circuit | None) -> None:
+    def __init__(self, config: Config, rank: int, circuit: Circuit | Mixture | None) -> None:
         self.config, self.env = config, environment(config)
         self.envs = (self.env,)
         self.learner = Learner(self.env, config.episodes, config.seed, rank)
@@ -147,12 +148,12 @@ def environment(config: Config, render_mode: str | None = None) -> gymnasium.Env
     return make(config.env, actions, render_mode, config.env_option)
 
 
-def circuit(config: Config) -> Circuit | None:
+def circuit(config: Config) -> Circuit | Mixture | None:
     """Figure 3's, or the user's own; None in the classical twin."""
     return dressed.circuit_of(config)
 
 
-def model(config: Config, env: gymnasium.Env, circuit: Circuit | None, seed: int = 0) -> Model:
+def model(config: Config, env: gymnasium.Env, circuit: Circuit | Mixture | None, seed: int = 0) -> Model:
     """Actor and critic for an environment, each with a QPU of its own."""
     observation, actions = sizes(env)
     actor = dressed.network(config, observation, actions, circuit, seed)
