@@ -171,6 +171,19 @@ class EnvOptions:
 
 
 @dataclass(frozen=True)
+class TimeLimitOptions:
+    """What the end of an episode is to an agent that values states."""
+
+    time_limit: Literal["bootstrapped", "terminal"] = added("bootstrapped", before="bootstrapped")
+    """What follows where an episode was cut off: what the state is worth, since the task did not end there [Pardo et
+    al., arXiv:1712.00378], or nothing, as where it ended. The papers do not say which."""
+
+    def is_terminal(self, terminated: bool, truncated: bool) -> bool:
+        """Whether nothing follows a step."""
+        return terminated or (truncated and self.time_limit == "terminal")
+
+
+@dataclass(frozen=True)
 class QpuOptions:
     """Where circuits run: options that every system with a circuit takes over."""
 

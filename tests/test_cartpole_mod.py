@@ -37,6 +37,25 @@ def test_without_friction_and_noise_it_is_cartpole(monkeypatch):
             assert np.allclose(observation, expected, atol=1e-6) and done == expected_done
 
 
+@pytest.mark.parametrize("degrees", [12.0, 15.0, 20.0])
+def test_cartpole_at_another_angle_is_cartpole_but_for_its_end(degrees):
+    """With 12 degrees it is CartPole-v1, bit for bit; with others its own episodes end where the pole passes them."""
+    ours = make("hpcqrl/CartPole15-v1", options=() if degrees == 15.0 else (f"angle_limit={degrees}",))
+    theirs = gymnasium.make("CartPole-v1")
+    theirs.unwrapped.theta_threshold_radians = math.radians(degrees)
+    assert ours.spec.max_episode_steps == 500
+    for seed in range(20):
+        assert np.array_equal(ours.reset(seed=seed)[0], theirs.reset(seed=seed)[0])
+        random, over = np.random.default_rng(seed), False
+        while not over:
+            action = int(random.integers(2))
+            observation, reward, done, truncated, _ = ours.step(action)
+            expected, *rest = theirs.step(action)
+            assert np.array_equal(observation, expected) and [reward, done, truncated] == rest[:3]
+            assert done == (abs(observation[2]) > math.radians(degrees) or abs(observation[0]) > 2.4)
+            over = done or truncated
+
+
 def test_friction_slows_cart_and_pole():
     """One step from a moving state, by the equations of Barto, Sutton and Anderson (1983), written out."""
     env = CartPoleMod()

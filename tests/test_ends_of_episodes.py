@@ -63,25 +63,28 @@ def valued(agent, output: str) -> np.ndarray:
     return agent.model.layout.join(parts)
 
 
-def test_qa3cs_returns_go_on_beyond_a_segment_but_not_beyond_an_end(monkeypatch):
-    agent = built.agent(qa3c, model="classical", episodes=2, discount=DISCOUNT)
+@pytest.mark.parametrize("time_limit", ["bootstrapped", "terminal"])
+def test_qa3cs_returns_go_on_beyond_a_segment_but_not_beyond_an_end(monkeypatch, time_limit):
+    agent = built.agent(qa3c, model="classical", episodes=2, discount=DISCOUNT, time_limit=time_limit)
     agent.env = Ends()
     alone, seen = Alone(valued(agent, "critic.last.bias")), []
 
-    def gradients(logits_t, value_t, action_t, return_t):
+    def gradients(logits_t, value_t, action_t, return_t, reduction):
         seen.append(return_t)
         return np.zeros_like(logits_t), np.zeros_like(value_t), 0.0
 
     monkeypatch.setattr(qa3c, "actor_critic_gradients", gradients)
     qa3c.learn(agent, alone, alone)
     five = [sum(DISCOUNT**k for k in range(n)) + DISCOUNT**n * VALUE for n in (5, 4, 3, 2, 1)]  # eq. of R, by hand
-    expected = [five, [1 + 0.9 + 0.81 * VALUE, 1 + 0.9 * VALUE], five, [1.9, 1.0]]
+    cut = [1 + 0.9 + 0.81 * VALUE, 1 + 0.9 * VALUE] if time_limit == "bootstrapped" else [1.9, 1.0]
+    expected = [five, cut, five, [1.9, 1.0]]
     assert len(seen) == 4 and all(np.allclose(a, b) for a, b in zip(seen, expected, strict=True)), seen
 
 
+@pytest.mark.parametrize("time_limit", ["bootstrapped", "terminal"])
 @pytest.mark.parametrize("loss", ["td", "matrix"])
-def test_qdqns_targets_know_an_end_from_a_cut(loss):
-    agent = built.agent(qdqn_dper, model="classical", episodes=2, discount=DISCOUNT, loss=loss)
+def test_qdqns_targets_know_an_end_from_a_cut(loss, time_limit):
+    agent = built.agent(qdqn_dper, model="classical", episodes=2, discount=DISCOUNT, loss=loss, time_limit=time_limit)
     agent.env = Ends()
     theta = valued(agent, "last.bias")
     alone = Alone(theta)
@@ -91,11 +94,12 @@ def test_qdqns_targets_know_an_end_from_a_cut(loss):
     observations = memory.observation_tp1[: agent.replay.stored][held]
     ends = memory.terminated[: agent.replay.stored][held]
     assert held.sum() == 2 * STEPS
-    assert np.array_equal(ends, (observations[:, 0] == 2) & (observations[:, 1] == STEPS))
+    real = observations[:, 0] == 2  # the first is cut off
+    assert np.array_equal(ends, (real | (time_limit == "terminal")) & (observations[:, 1] == STEPS))
     if loss == "td":  # every value is VALUE: the loss of one step says what its target was
         for place in range(agent.replay.stored):
             batch = type(memory)(*(part[place : place + 1] for part in memory))
             values, _ = agent.model.outputs_vjp(theta, batch.observation[batch.taken])
-            _, losses = q_gradient(values, values, batch, np.ones(1), DISCOUNT, loss)
+            _, losses = q_gradient(values, values, batch, np.ones(1), DISCOUNT, agent.config)
             targets = 1.0 + DISCOUNT * VALUE * ~batch.terminated[batch.taken]
             assert losses[0] == pytest.approx(np.mean((targets - VALUE) ** 2))

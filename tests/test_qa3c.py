@@ -52,7 +52,14 @@ def written_out(config: Config, part: dict[str, torch.Tensor], who: str, x: torc
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"tanh": True}, {"more_entangle": False, "layers": 1}, {"model": "classical"}, {"qpu": "default.qubit"}],
+    [
+        {},
+        {"tanh": True},
+        {"more_entangle": False, "layers": 1},
+        {"model": "classical"},
+        {"qpu": "default.qubit"},
+        {"reduction": "sum"},
+    ],
 )
 def test_the_gradient_is_that_of_algorithm_1(options):
     config = Config(qubits=4, **options)
@@ -61,7 +68,7 @@ def test_the_gradient_is_that_of_algorithm_1(options):
     theta = model.initial(random) + 0.3 * random.standard_normal(model.size)
     observation_t, action_t, return_t = random.normal(size=(5, 4)), np.array([0, 1, 1, 0, 1]), random.normal(size=5)
     logits_t, value_t, pullback = model.outputs_vjp(theta, observation_t)
-    *gradients_t, squared_error = actor_critic_gradients(logits_t, value_t, action_t, return_t)
+    *gradients_t, squared_error = actor_critic_gradients(logits_t, value_t, action_t, return_t, config.reduction)
     ours = pullback(*gradients_t)
 
     part = {name: torch.tensor(value, requires_grad=True) for name, value in model.layout.split(theta).items()}
@@ -69,7 +76,8 @@ def test_the_gradient_is_that_of_algorithm_1(options):
     logits_t = written_out(config, part, "actor", torch.tensor(observation_t))
     td_t = torch.tensor(return_t) - value_t
     log_policy_t = torch.distributions.Categorical(logits=logits_t).log_prob(torch.tensor(action_t))
-    (td_t**2 - log_policy_t * td_t.detach()).mean().backward()
+    terms_t = td_t**2 - log_policy_t * td_t.detach()
+    (terms_t.sum() if config.reduction == "sum" else terms_t.mean()).backward()
     theirs = np.concatenate([tensor.grad.numpy().reshape(-1) for tensor in part.values()])
     assert np.allclose(ours, theirs, atol=2e-6)
     assert squared_error == pytest.approx((td_t**2).mean().item(), abs=1e-5)

@@ -31,9 +31,9 @@ def filled(agent: Agent, lengths: list[int]) -> None:
 
 
 @pytest.mark.parametrize("loss", ["matrix", "td"])
-@pytest.mark.parametrize("model", ["quantum", "classical"])
-def test_the_gradient_is_that_of_the_paper(loss, model):
-    agent = built.agent(qdqn_dper, qubits=4, loss=loss, model=model)
+@pytest.mark.parametrize("options", [{}, {"model": "classical"}, {"reduction": "sum"}, {"terminal_states": "valued"}])
+def test_the_gradient_is_that_of_the_paper(loss, options):
+    agent = built.agent(qdqn_dper, qubits=4, loss=loss, **options)
     filled(agent, [5, 3, 1, 5, 2, 4])
     random = np.random.default_rng(0)
     theta, target_theta = (agent.theta + 0.3 * random.standard_normal(agent.theta.size) for _ in range(2))
@@ -41,7 +41,7 @@ def test_the_gradient_is_that_of_the_paper(loss, model):
     weights = np.array([1.0, 0.5, 0.25, 0.8])
     value_t, pullback = agent.model.outputs_vjp(theta, batch.observation[batch.taken])
     value_tp1, _ = agent.model.outputs_vjp(target_theta, batch.observation_tp1[batch.taken])
-    gradient_t, our_losses = q_gradient(value_t, value_tp1, batch, weights, 0.9, loss)
+    gradient_t, our_losses = q_gradient(value_t, value_tp1, batch, weights, 0.9, agent.config)
     ours = pullback(gradient_t)
 
     def q_values(part, observations):
@@ -55,13 +55,15 @@ def test_the_gradient_is_that_of_the_paper(loss, model):
         n = int(batch.taken[b].sum())
         q = q_values(part, batch.observation[b, :n])[torch.arange(n), torch.tensor(batch.action[b, :n])]
         best = q_values(fixed, batch.observation_tp1[b, :n]).max(dim=1).values
-        best[torch.tensor(batch.terminated[b, :n])] = 0.0
+        if options.get("terminal_states") != "valued":
+            best[torch.tensor(batch.terminated[b, :n])] = 0.0
         v = torch.tensor(batch.reward[b, :n]) + 0.9 * best
         if loss == "matrix":
             losses.append(sum((v[i] - q[j]) ** 2 for i in range(n) for j in range(n)) / n**2)
         else:
             losses.append(sum((v[i] - q[i]) ** 2 for i in range(n)) / n)
-    (torch.tensor(weights) @ torch.stack(losses) / 4).backward()
+    assert batch.terminated.any()
+    (torch.tensor(weights) @ torch.stack(losses) / (1 if options.get("reduction") == "sum" else 4)).backward()
     theirs = np.concatenate([tensor.grad.numpy().reshape(-1) for tensor in part.values()])
     assert np.allclose(ours, theirs, atol=2e-6)
     assert np.allclose(our_losses, [value.item() for value in losses], atol=1e-5)
@@ -82,6 +84,25 @@ def test_trajectories_are_drawn_by_their_priority():
     wanted = (1.0 / 8 / expected[places]) ** 0.4
     assert np.allclose(weights, wanted / wanted.max(), rtol=1e-3)
     assert np.array_equal(batch.reward[:, 0], places.astype(float))
+
+
+def test_weights_are_divided_by_the_largest_of_the_batch_or_of_the_memory():
+    """w_i = (1/N 1/P(i))^0.4, largest where P is smallest: in a batch without that trajectory all weigh less than 1."""
+    priorities = np.array([0.1, 3.0, 0.5, 1.0])
+    weights = (4.0 * priorities**0.6 / (priorities**0.6).sum()) ** -0.4
+    seen = set()
+    for largest in ("batch", "memory"):
+        replay = PrioritizedReplay(4, 1, 1, 0.6, 0.4, largest)
+        for _ in range(4):
+            replay.store([np.zeros(1)], [0], [0.0], np.zeros(1), False)
+        replay.reprioritize(np.arange(4), priorities)
+        random = np.random.default_rng(0)
+        for _ in range(50):
+            places, _, found = replay.sample(2, random)
+            over = weights[places].max() if largest == "batch" else weights.max()
+            assert np.allclose(found, weights[places] / over, rtol=1e-4)
+            seen.add((largest, found.max() < 0.99))
+    assert seen == {("batch", False), ("memory", False), ("memory", True)}
 
 
 def test_without_priorities_all_are_drawn_alike_and_weigh_alike():

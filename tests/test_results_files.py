@@ -17,11 +17,11 @@ from resealed import resealed
 from hpcqrl.results.checkpoint import read_checkpoint
 from hpcqrl.results.reader import read_run
 from hpcqrl.results.recorder import Recorder
-from hpcqrl.results.schema import ATTRIBUTES, EPISODE, EVALUATION, FORMAT, named, row_dtype
+from hpcqrl.results.schema import ATTRIBUTES, EPISODE, EVALUATION, FORMAT, PROVENANCE, named, row_dtype
 
 DTYPE = row_dtype(EPISODE)
 FACTS = {"format": FORMAT, "system": "a-system", "config": '{"env": "E"}', "seed": 1, "agents": 2, "created": "now"}
-FACTS |= {"hpcqrl": "0", "torch": "0", "pennylane": "0", "mpi": "none", "root": "acts", "history": "[]", "job": ""}
+FACTS |= dict.fromkeys(PROVENANCE, "0") | {"root": "acts", "history": "[]"}
 FACTS |= {"checkpoint_every": 60.0, "counts_each_agent": False, "synchronous": False}
 
 

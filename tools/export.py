@@ -19,6 +19,7 @@ from scores import score_matrices, write_scores
 from trackers import followed
 
 from hpcqrl.results.reader import Run, read_run
+from hpcqrl.results.schema import PROVENANCE
 
 TOOL = Path(sys.argv[0]).stem.split()[-1] if sys.argv[0] else "export"  # data, where it is `hpcqrl data`
 Columns = Mapping[str, Sequence[Any] | np.ndarray]
@@ -55,9 +56,8 @@ class Options:
 def tables(run: Run) -> dict[str, Columns]:
     """The run's tables: a row of facts, the episodes, and the tests while training if there were any."""
     facts = {"system": run.system, "seed": run.seed, "agents": run.agents, "complete": run.complete}
-    facts |= {"created": str(run.attributes.get("created", ""))} | {
-        f"config.{name}": v for name, v in run.config.items()
-    }
+    facts |= {name: str(run.attributes.get(name, "")) for name in ("created", *PROVENANCE)}
+    facts |= {f"config.{name}": value for name, value in run.config.items()}
     found: dict[str, Columns] = {"run": {"run": [run.path.stem]} | {name: [value] for name, value in facts.items()}}
     for name, rows in (("episodes", run.episodes), ("evaluations", run.evaluations)):
         if name == "episodes" or len(rows):

@@ -1,7 +1,7 @@
-"""CartPoleMod: CartPole with friction, and noise on the actuator or the sensor.
+"""CartPole as the papers have it: it fails at 15 degrees; CartPoleMod has friction besides, and noise.
 
-Source: QDQN-DPER, section 6.1; dynamics as in the public gym-cartpolemod environment (2017). v0 has no noise, v1 and v2
-have 5% and 10% on the actuator, v3 has 5% on the sensor.
+Source: QA3C, VI.A.2; QDQN-DPER, section 6.1; CartPoleMod's dynamics as in the public gym-cartpolemod environment
+(2017). Its v0 has no noise, v1 and v2 have 5% and 10% on the actuator, v3 has 5% on the sensor.
 """
 
 import math
@@ -16,7 +16,20 @@ CART_FRICTION = 5e-4  # N
 POLE_FRICTION = 2e-6  # N m s
 
 
-class CartPoleMod(CartPoleEnv):
+class CartPoleAtAngle(CartPoleEnv):
+    """CartPole-v1, bit for bit, but for the angle at which an episode fails.
+
+    angle_limit: degrees (15 in QA3C and QDQN-DPER, 12 in CartPole-v1).
+    """
+
+    def __init__(self, angle_limit: float = 15.0, render_mode: str | None = None) -> None:
+        super().__init__(render_mode=render_mode)
+        self.theta_threshold_radians = math.radians(angle_limit)
+        high = np.array([2 * self.x_threshold, np.inf, 2 * self.theta_threshold_radians, np.inf], np.float32)
+        self.observation_space = gymnasium.spaces.Box(-high, high, dtype=np.float32)
+
+
+class CartPoleMod(CartPoleAtAngle):
     """CartPole-v1's state, actions, reward and drawing, with Barto, Sutton and Anderson's friction, and noise.
 
     actuator_noise a: the force is 10 N (1 + U(-a, a)), drawn once for each instance, at its first reset, or with
@@ -32,11 +45,8 @@ class CartPoleMod(CartPoleEnv):
         angle_limit: float = 15.0,
         render_mode: str | None = None,
     ) -> None:
-        super().__init__(render_mode=render_mode)
+        super().__init__(angle_limit, render_mode)
         self.actuator_noise, self.sensor_noise, self.noise_each_step = actuator_noise, sensor_noise, noise_each_step
-        self.theta_threshold_radians = math.radians(angle_limit)
-        high = np.array([2 * self.x_threshold, np.inf, 2 * self.theta_threshold_radians, np.inf], np.float32)
-        self.observation_space = gymnasium.spaces.Box(-high, high, dtype=np.float32)
         self._force: float | None = None
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
@@ -82,5 +92,6 @@ for _version, _noise in enumerate(_NOISE):
     gymnasium.register(
         f"hpcqrl/CartPoleMod-v{_version}", f"{__name__}:CartPoleMod", max_episode_steps=500, kwargs=dict(_noise)
     )
+gymnasium.register("hpcqrl/CartPole15-v1", f"{__name__}:CartPoleAtAngle", max_episode_steps=500)
 # They are variants, not versions: v0 is not out of date because there is a v3.
 warnings.filterwarnings("ignore", r".*hpcqrl/CartPoleMod-v\d is out of date")

@@ -10,10 +10,10 @@ import h5py
 import numpy as np
 
 from hpcqrl.results import checksums
-from hpcqrl.results.schema import FORMAT
+from hpcqrl.results.schema import FORMAT, PROVENANCE
 
 MOST_AGENTS = 1_000_000  # far above any machine: what goes through all of them ends
-_TEXTS = ("system", "config", "root", "created", "history", "job", "hpcqrl", "torch", "pennylane", "mpi")
+_TEXTS = ("system", "config", "root", "created", "history", *PROVENANCE)
 _TRUTHS = ("complete", "counts_each_agent", "synchronous", "interrupted")
 _TIMES = ("checkpoint_every", "checkpointed")
 

@@ -77,6 +77,25 @@ ABOUT_TABLE = {
     "evaluations": "one row for each agent's part in a test of the policy",
 }
 
+# Where a run comes from; files of version 0.1.0 have some of it.
+PROVENANCE = {
+    "job": "number of the batch job that has last written it; empty outside of one",
+    "command": "command line of the start, of rank 0, without the launcher",
+    "host": "name of the machine that rank 0 has last run on",
+    "cpu": "its processor, and the cores that rank 0 may use",
+    "gpu": "its GPUs, by their driver; empty where there are none",
+    "commit": "commit of the checkout that this package is in; empty where it is none",
+    "hpcqrl": "version of this package",
+    "python": "version of Python",
+    "numpy": "version of NumPy",
+    "numba": "version of Numba",
+    "torch": "version of torch",
+    "pennylane": "version of PennyLane",
+    "gymnasium": "version of Gymnasium",
+    "minigrid": "version of MiniGrid",
+    "mpi": "MPI library and its version",
+}
+
 # Of a run that has a checkpoint, readers add `checkpointed`, its time in seconds since 1970, and `interrupted` where
 # the run was told to end and left it; up to format 2 they were attributes, too.
 ATTRIBUTES = {
@@ -90,15 +109,10 @@ ATTRIBUTES = {
     "root": "whether rank 0 acts as an agent or only serves the shared parameters",
     "complete": "whether the run ended; otherwise it goes on, or was cut off",
     "created": "UTC time of the start, ISO 8601",
-    "history": "JSON: for each start or resumption its UTC time, the agents, the episodes that the file then had, and "
-    "each rank's of the job's QPUs",
+    "history": "JSON: for each start or resumption its UTC time, agents, command line, the episodes so far, and each "
+    "rank's of the job's QPUs",
     "checkpoint_every": "seconds between checkpoints; 0: only when the run is interrupted",
-    "job": "number of the batch job that has last written it; empty outside of one",
-    "hpcqrl": "version of this package",
-    "torch": "version of torch",
-    "pennylane": "version of PennyLane",
-    "mpi": "MPI library and its version",
-}
+} | PROVENANCE
 
 
 # Version 0.1.0 did not write these two facts: the systems that it had, of which they are true.

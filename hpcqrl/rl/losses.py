@@ -1,5 +1,7 @@
 """Losses of a softmax policy, as their gradients in its logits: closed forms, one line each."""
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,15 +25,20 @@ def reinforce_gradient(logits_t: Floats, action_t: NDArray[np.integer], return_t
 
 
 def actor_critic_gradients(
-    logits_t: Floats, value_t: Floats, action_t: NDArray[np.integer], return_t: Floats
+    logits_t: Floats,
+    value_t: Floats,
+    action_t: NDArray[np.integer],
+    return_t: Floats,
+    reduction: Literal["mean", "sum"] = "mean",
 ) -> tuple[Floats, Floats, float]:
-    """Gradients in the logits [T, actions] and values [T] of the mean over t of td^2 - log pi(a_t|s_t) td, where td =
-    R_t - V(s_t) is a constant in the second term; and the mean of td^2. Source: QA3C, Algorithm 1; the mean is in the
-    author's code.
+    """Gradients in the logits [T, actions] and values [T] of the mean, or the sum, over t of td^2 - log pi(a_t|s_t) td,
+    where td = R_t - V(s_t) is a constant in the second term; and the mean of td^2. Source: QA3C, Algorithm 1, which
+    sums; the mean is in the author's code.
     """
     advantage_t, steps = return_t - value_t, len(return_t)
-    logit_gradient_t = reinforce_gradient(logits_t, action_t, advantage_t) / steps
-    return logit_gradient_t, -2.0 / steps * advantage_t, float(advantage_t @ advantage_t) / steps
+    over = steps if reduction == "mean" else 1
+    logit_gradient_t = reinforce_gradient(logits_t, action_t, advantage_t) / over
+    return logit_gradient_t, -2.0 / over * advantage_t, float(advantage_t @ advantage_t) / steps
 
 
 def entropy_gradient(logits_t: Floats) -> Floats:

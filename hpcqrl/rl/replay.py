@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcqrl.configuration import MOST_IN_A_BATCH, at_least, within
+from hpcqrl.configuration import MOST_IN_A_BATCH, added, at_least, within
 
 Floats = NDArray[np.floating]
 
@@ -34,8 +34,16 @@ class PrioritizedReplay:
     at the paper's sizes, where a tree would take more.
     """
 
-    def __init__(self, capacity: int, steps: int, observation_size: int, alpha: float, beta: float) -> None:
-        self.alpha, self.beta, self.stored = alpha, beta, 0
+    def __init__(
+        self,
+        capacity: int,
+        steps: int,
+        observation_size: int,
+        alpha: float,
+        beta: float,
+        largest_weight: Literal["batch", "memory"] = "batch",
+    ) -> None:
+        self.alpha, self.beta, self.stored, self.largest_weight = alpha, beta, 0, largest_weight
         shape = capacity, steps
         self.memory = Trajectories(
             np.zeros((*shape, observation_size), np.float32),
@@ -71,13 +79,14 @@ class PrioritizedReplay:
     def sample(self, batch: int, random: np.random.Generator) -> tuple[NDArray[np.integer], Trajectories, Floats]:
         """Places [B] of trajectories drawn with replacement, the trajectories, and their importance weights [B].
 
-        w_i = (1/N 1/P(i))^beta, divided by the batch's largest.
+        w_i = (1/N 1/P(i))^beta, divided by the batch's largest, or by that of all that is held.
         """
         held = min(self.stored, len(self.powers))
         cumulative = self.powers[:held].cumsum()
         places = np.minimum(cumulative.searchsorted(random.random(batch) * cumulative[-1], "right"), held - 1)
         weights = self.powers[places] ** -self.beta  # N and the sum fall out
-        return places, Trajectories(*(part[places] for part in self.memory)), weights / weights.max()
+        largest = weights.max() if self.largest_weight == "batch" else self.powers[:held].min() ** -self.beta
+        return places, Trajectories(*(part[places] for part in self.memory)), weights / largest
 
     def reprioritize(self, places: NDArray[np.integer], losses: Floats) -> None:
         """Make losses [B] the priorities of the trajectories at these places [B]; one that is not finite counts 0."""
@@ -117,6 +126,9 @@ class ReplayOptions:
     """How much priorities count [6.2]."""
     priority_beta: float = 0.4
     """How much importance weights make up for it [6.2]."""
+    largest_weight: Literal["batch", "memory"] = added("batch", before="batch")
+    """Importance weights are divided by the largest of the batch, or of the memory, as in OpenAI baselines [not in the
+    paper; Schaul et al., arXiv:1511.05952, do not say which]."""
 
 
 def check_replay(options: ReplayOptions) -> None:
@@ -130,4 +142,5 @@ def make_replay(options: ReplayOptions, observation_size: int) -> PrioritizedRep
     """The memory that the options mean; without replay it holds the last trajectory alone."""
     capacity = 1 if options.replay == "none" else options.capacity
     alpha = options.priority_alpha if options.replay == "prioritized" else 0.0
-    return PrioritizedReplay(capacity, options.trajectory_length, observation_size, alpha, options.priority_beta)
+    sampling = alpha, options.priority_beta, options.largest_weight
+    return PrioritizedReplay(capacity, options.trajectory_length, observation_size, *sampling)

@@ -11,7 +11,16 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcqrl.configuration import EnvOptions, SharingOptions, at_least, own_first, positive, within
+from hpcqrl.configuration import (
+    EnvOptions,
+    SharingOptions,
+    TimeLimitOptions,
+    added,
+    at_least,
+    own_first,
+    positive,
+    within,
+)
 from hpcqrl.envs.make import make, sizes
 from hpcqrl.learner import Learner
 from hpcqrl.models import dressed_options as dressed
@@ -42,7 +51,7 @@ share_out = unfinished_dealt_out
 
 @own_first
 @dataclass(frozen=True)
-class Config(DressedOptions, SharingOptions, EnvOptions):
+class Config(DressedOptions, SharingOptions, TimeLimitOptions, EnvOptions):
     """QA3C: asynchronous agents, actor and critic of 8 qubits each (arXiv 2301.05096)."""
 
     env: str = "CartPole-v1"
@@ -57,6 +66,8 @@ class Config(DressedOptions, SharingOptions, EnvOptions):
     """Steps S between updates [VI.B]; counted from the start of each episode, whose end is an update, too."""
     discount: float = 0.9
     """Discount factor gamma [VI.B]."""
+    reduction: Literal["mean", "sum"] = added("mean", before="mean")
+    """Loss over the steps of an update: their mean [the author's code], or their sum [Algorithm 1]."""
     learning_rate: float = 1e-4
     """Of Adam [VI.B]."""
     beta_1: float = 0.92
@@ -126,10 +137,12 @@ def learn(agent: Agent, shared: "pushes.Parameters", journal: "Journal") -> None
                     actions.append(action)
                     rewards.append(float(reward))
                     done = terminated or truncated
-                value_tp1 = 0.0 if terminated else model.value(theta, observation)  # R
+                ended = config.is_terminal(terminated, done)
+                value_tp1 = 0.0 if ended else model.value(theta, observation)  # R
                 return_t = bootstrapped_returns(rewards, value_tp1, config.discount)
                 logits_t, value_t, pullback = model.outputs_vjp(theta, np.array(observations))
-                *gradients_t, loss = actor_critic_gradients(logits_t, value_t, np.array(actions), return_t)
+                action_t = np.array(actions)
+                *gradients_t, loss = actor_critic_gradients(logits_t, value_t, action_t, return_t, config.reduction)
                 theta = learner.push(shared, pullback(*gradients_t), loss, rewards)  # and theta' <- theta
                 journal.between_updates(learner, shared)
             learner.end(shared, journal)

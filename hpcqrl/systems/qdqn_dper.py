@@ -10,7 +10,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcqrl.configuration import EnvOptions, SharingOptions, at_least, own_first, positive, within
+from hpcqrl.configuration import EnvOptions, SharingOptions, TimeLimitOptions, at_least, own_first, positive, within
 from hpcqrl.envs.make import make, sizes
 from hpcqrl.learner import Learner
 from hpcqrl.models import dressed_options as dressed
@@ -22,7 +22,7 @@ from hpcqrl.randomness import shared_random
 from hpcqrl.results.schema import named
 from hpcqrl.rl.exploration import epsilon_greedy
 from hpcqrl.rl.optimisers import RMSprop
-from hpcqrl.rl.q_learning import q_gradient
+from hpcqrl.rl.q_learning import QLossOptions, q_gradient
 from hpcqrl.rl.replay import ReplayOptions, check_replay, make_replay
 from hpcqrl.states import State, unfinished_dealt_out
 from hpcqrl.systems.contract import Facts, Needs, Parameters, Policy
@@ -42,7 +42,7 @@ share_out = unfinished_dealt_out
 
 @own_first
 @dataclass(frozen=True)
-class Config(DressedOptions, ReplayOptions, SharingOptions, EnvOptions):
+class Config(DressedOptions, ReplayOptions, QLossOptions, SharingOptions, TimeLimitOptions, EnvOptions):
     """QDQN-DPER: asynchronous Q-learning, prioritised replay, matrix loss (arXiv 2304.09648)."""
 
     env: str = "hpcqrl/CartPoleMod-v0"
@@ -53,8 +53,6 @@ class Config(DressedOptions, ReplayOptions, SharingOptions, EnvOptions):
     """All random numbers of the run come from it; agents' order is the machine's, so runs differ all the same."""
     actions: int | None = None
     """Use only the environment's first so many actions; by default all."""
-    loss: Literal["matrix", "td"] = "matrix"
-    """The n x n matrix of eq. 2, or its diagonal, the TD errors."""
     epsilon_start: float = 1.0
     """Probability of a random action, at first [6.2]."""
     epsilon_decay: float = 0.9999
@@ -150,11 +148,11 @@ def learn(agent: Agent, shared: "pushes.Parameters", journal: "Journal") -> None
                     agent.steps += 1
                     if agent.steps % config.trajectory_length == 0:  # Z mod S = 0
                         break
-                replay.store(observations, actions, rewards, observation, terminated)
+                replay.store(observations, actions, rewards, observation, config.is_terminal(terminated, done))
                 places, batch, weights = replay.sample(1 if config.replay == "none" else config.batch, learner.random)
                 value_t, pullback = model.outputs_vjp(theta, batch.observation[batch.taken])
                 value_tp1, _ = model.outputs_vjp(shared.target(), batch.observation_tp1[batch.taken])
-                gradient_t, losses = q_gradient(value_t, value_tp1, batch, weights, config.discount, config.loss)
+                gradient_t, losses = q_gradient(value_t, value_tp1, batch, weights, config.discount, config)
                 replay.reprioritize(places, losses)
                 theta = learner.push(shared, pullback(gradient_t), float(losses.mean()), rewards)
                 steps = shared.count("steps", len(rewards))  # Y

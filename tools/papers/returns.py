@@ -36,6 +36,7 @@ RETURNS: dict[tuple[str, int | None, int | None], Returns] = {
     ("MiniGrid-SimpleCrossingS9N2-v0", 6, None): _measured(0.0164, 1000, 0.9556, SHORTEST),
     ("MiniGrid-SimpleCrossingS9N3-v0", 6, None): _measured(0.0110, 1000, 0.9541, SHORTEST),
     ("CartPole-v1", None, None): _measured(22.46, 10_000, 500.0, LIMIT),
+    ("hpcqrl/CartPole15-v1", None, None): _measured(24.86, 10_000, 500.0, LIMIT),
     ("Acrobot-v1", None, None): _measured(-499.08, 1000, -69.135, f"{ZOO}qrdqn"),
     ("Pendulum-v1", None, None): _measured(-1225.8, 1000, -151.340, f"{ZOO}tqc"),
     ("hpcqrl/CartPoleMod-v0", None, None): _measured(24.86, 10_000, 500.0, LIMIT),
