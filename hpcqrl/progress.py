@@ -55,7 +55,7 @@ class Progress:
 
     def _say_if_due(self) -> None:
         now = time.monotonic()
-        if (now < self._due and self.done < self.whole) or self.done <= self._before:
+        if now < self._due or self.done <= self._before:
             return
         self._due = now + self._interval
         facts = self._facts(now)
@@ -79,6 +79,7 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             with suppress(OSError):
+                self._bar.update(self._task, completed=self.done)
                 self._bar.stop()
 
 
