@@ -1,17 +1,13 @@
 """The native kernels, compiled once for a machine: before any agent waits for another."""
 
 from hpcqrl.parallel.agents import Agents
-from hpcqrl.progress import say
 
 
 def compile_kernels(agents: Agents) -> None:
     """Have the native kernels compiled by one rank of each node, if they have not been before. All must call."""
-    with agents.first_on_each_node() as first:
+    with agents.first_on_each_node():
         from hpcqrl.models import dressed_circuit
         from hpcqrl.quantum import simulator
-        from hpcqrl.quantum.jit import cached
 
-        if first and agents.rank == 0 and not cached():
-            say("compiling the circuit kernels, once for this machine")
         simulator.compile_kernels()
         dressed_circuit.compile_kernels()

@@ -107,8 +107,12 @@ class Journal:
             facts = steps, self._agents.rank, len(returns), np.mean(returns), np.std(returns), self._elapsed(), version
             self._evaluations.put((*facts, *(extra[name] for name in self._tested)))
 
-    def tick(self) -> None:
-        """Send or collect what is due; to be called often, since an episode may take long."""
+    def tick(self, steps: int | None = None) -> None:
+        """Send or collect what is due; to be called often, since an episode may take long. steps: those of all agents
+        until now, where a run is so many steps long.
+        """
+        if steps is not None and self._progress is not None:
+            self._progress.at(steps)
         self._keep(self._stream.poll(), self._evaluations.poll())
         if self._meeting.absent and (rank := self._meeting.arrived()) is not None:
             self._take(rank, {})

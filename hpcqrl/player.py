@@ -85,7 +85,7 @@ class Player:
             self._discounted = returns[-1] * ~over
             for number in np.flatnonzero(over).tolist():
                 self._end(number, updates)
-            journal.tick()
+            journal.tick(self.steps)
         rollout = Rollout(*map(np.array, zip(*made, strict=True)))
         sums = np.concatenate([self.seen.sums(np.array(raw)), self._returns.sums(np.array(returns))])
         reward = normalised(rollout.reward, np.zeros(1), self._returns.variance) if self._rewards else rollout.reward

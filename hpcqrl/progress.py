@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hpcqrl.results.reader import Run
 
 _PLAIN_INTERVAL = 10.0  # seconds
+_LIVE_INTERVAL = 0.1
 
 
 def say(text: str) -> None:
@@ -33,31 +34,42 @@ class Progress:
         self.done = self._before = done
         self._recent: deque[float] = deque(maxlen=100)
         self._start = time.monotonic()
-        self._due = self._start + _PLAIN_INTERVAL
+        self._interval = _LIVE_INTERVAL if live else _PLAIN_INTERVAL
+        self._due = self._start + self._interval
+        self._told = False  # the number of steps, which is known before an episode ends
         self._bar: Any = None
         if live:
             self._bar, self._task = _live_bar(whole, title)
 
     def show(self, rows: np.ndarray) -> None:
         """Take note of finished episodes, and say so if it is due."""
-        self.done += rows.size if self.unit == "episodes" else int(rows["length"].sum())
+        if not self._told:
+            self.done += rows.size if self.unit == "episodes" else int(rows["length"].sum())
         self._recent.extend(rows["return"])
-        if not self._recent:
-            return
+        self._say_if_due()
+
+    def at(self, steps: int) -> None:
+        """Take note of how many steps there were in all, and say so if it is due."""
+        self.done, self._told = steps, True
+        self._say_if_due()
+
+    def _say_if_due(self) -> None:
         now = time.monotonic()
+        if now < self._due or self.done <= self._before:
+            return
+        self._due = now + self._interval
         facts = self._facts(now)
         if self._bar is not None:
             with suppress(OSError):  # the terminal may be gone
                 self._bar.update(self._task, completed=self.done, facts=facts, refresh=True)
-        elif now >= self._due:
-            self._due = now + _PLAIN_INTERVAL
+        else:
             say(f"{self.title}: {self.unit[:-1]} {self.done:,} of {self.whole:,}, {facts}")
 
     def _facts(self, now: float) -> str:
-        elapsed = now - self._start
-        rate = (self.done - self._before) / elapsed
-        left = (self.whole - self.done) / rate
-        return f"return {np.mean(self._recent):.3f}, {_plain(rate)} {self.unit}/s, {_time(left)} to go"
+        rate = (self.done - self._before) / (now - self._start)
+        left = _time((self.whole - self.done) / rate)
+        returned = f"return {np.mean(self._recent):.3f}" if self._recent else "no episode yet"
+        return f"{returned}, {_plain(rate)} {self.unit}/s, {left} to go"
 
     def __enter__(self) -> "Progress":
         if self._bar is not None:
@@ -67,6 +79,7 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             with suppress(OSError):
+                self._bar.update(self._task, completed=self.done)
                 self._bar.stop()
 
 
@@ -87,8 +100,10 @@ def _plain(rate: float) -> str:
 
 
 def _time(seconds: float) -> str:
-    minutes = seconds / 60.0
-    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+    minutes = round(seconds / 60.0)
+    if minutes < 2:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _live_bar(whole: int, title: str) -> tuple[Any, Any]:
@@ -108,9 +123,10 @@ def summary(run: "Run", duration: float) -> str:
     """What a complete run of so many seconds was, in some lines."""
     episodes = run.episodes
     part, steps = min(100 * run.agents, max(1, len(episodes) // 2)), episodes["length"].sum()
+    unit, done = ("steps", steps) if "steps" in run.config else ("episodes", len(episodes))
     lines = [
         f"{run.agents} agent{'s' * (run.agents > 1)}, {len(episodes):,} episodes, {steps:,} environment steps "
-        f"in {duration:.1f} s ({_plain(len(episodes) / duration)} episodes/s)"
+        f"in {duration:.1f} s ({_plain(done / duration)} {unit}/s)"
     ]
     if len(episodes):
         first, last = (episodes["return"][rows].mean() for rows in (slice(part), slice(-part, None)))

@@ -20,3 +20,4 @@ train | resume | check) exec .venv/bin/mpiexec -n "$ranks" .venv/bin/hpcqrl "$@"
 esac
 .venv/bin/mpiexec -n "$ranks" .venv/bin/hpcqrl train dist-qtrl --out runs/demo.h5 --overwrite
 .venv/bin/hpcqrl curves runs/demo.h5 --out runs/demo.png
+echo "next: source .venv/bin/activate, and then hpcqrl --help"

@@ -25,3 +25,14 @@ def test_a_wrong_environment_is_named_before_kernels_are_compiled(tmp_path):
     done = hpcqrl("train", "qa3c", "--env", "CartPole-v9", ranks=2, XDG_CACHE_HOME=str(tmp_path))
     assert done.returncode == 2 and done.stderr.count("CartPole-v9") == 1, done.stderr
     assert "compiling" not in done.stdout and not list(tmp_path.glob("**/*.nbc"))
+
+
+def test_whoever_waits_for_kernels_is_told_so_once(capsys):
+    class Empty:
+        def load_overload(self, signature, target):
+            return None
+
+    jit._say_once.cache_clear()
+    for _ in range(2):
+        assert jit._Forgiving(Empty()).load_overload("signature", "target") is None
+    assert capsys.readouterr().err.count("compiling circuit kernels") == 1

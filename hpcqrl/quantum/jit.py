@@ -6,10 +6,13 @@ named by the hash of all of them makes a stale kernel impossible, and works wher
 
 import hashlib
 import os
+import platform
 import stat
+import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +45,13 @@ def _is_own(folder: Path) -> bool:
     return stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid() and not facts.st_mode & 0o022
 
 
+@cache
+def _say_once() -> None:
+    """That kernels are about to be compiled: whoever waits for them shall know for what."""
+    with suppress(OSError):
+        print(f"compiling circuit kernels on {platform.node()}, once for this machine", file=sys.stderr, flush=True)
+
+
 class _Forgiving:
     """Numba's cache of one function, whose damage or lack of room costs no more than compiling again."""
 
@@ -50,11 +60,14 @@ class _Forgiving:
 
     def load_overload(self, signature: Any, target: Any) -> Any:
         try:
-            return self._cache.load_overload(signature, target)
+            found = self._cache.load_overload(signature, target)
         except Exception:  # whatever half a file makes of its reader
             with suppress(OSError):
                 self._cache.flush()
-            return None
+            found = None
+        if found is None:
+            _say_once()
+        return found
 
     def save_overload(self, signature: Any, data: Any) -> None:
         with suppress(OSError):  # no room

@@ -186,7 +186,7 @@ def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Float
             explorer.test(lambda seen: agent.act(seen)[0], config.test_episodes, journal, agents, **measured)
         else:
             learn(agent, agents, journal)
-        journal.tick()
+        journal.tick(explorer.steps * agents.size)
         if explorer.steps <= config.random_steps and explorer.steps % 50 == 0:  # no update, whose mean would tell
             agents.wished = agents.any(agents.wish) or agents.wished
         if agents.wished:
