@@ -14,9 +14,10 @@ from hpcqrl.parallel.pushes import Parameters
 from hpcqrl.parallel.records import RecordStream
 from hpcqrl.parallel.waiting import clock, late, ranks
 from hpcqrl.progress import Progress, say
+from hpcqrl.quantum.cost import Cost, total
 from hpcqrl.results.checkpoint import read_checkpoint
 from hpcqrl.results.recorder import Recorder
-from hpcqrl.results.schema import EPISODE, EVALUATION, Column, row_dtype
+from hpcqrl.results.schema import COST, EPISODE, EVALUATION, Column, row_dtype
 
 State = Mapping[str, NDArray]
 
@@ -35,7 +36,7 @@ class Journal:
 
     checkpoint_every: seconds, 0: only when interrupted; elapsed: seconds of running before this resumption.
     synchronous: whether agents wait for each other: then there is no checkpoint without all of them. tested: columns of
-    a test's record beyond those of all systems.
+    a test's record beyond those of all systems. costs: of this agent's QPUs, which its records then have, too.
     """
 
     def __init__(
@@ -49,10 +50,13 @@ class Journal:
         elapsed: float = 0.0,
         synchronous: bool = False,
         tested: tuple[Column, ...] = (),
+        costs: Sequence[Cost] = (),
     ) -> None:
         self._agents, self._recorder, self._progress = agents, recorder, progress
         self._interruption, self._every = interruption, checkpoint_every or float("inf")
-        self._streams = [RecordStream(agents, row_dtype(kind)) for kind in (columns, EVALUATION + tested)]
+        self._costs, self._cost = costs, total(costs)  # the latter when they were last recorded
+        kept = columns + COST if costs else columns
+        self._streams = [RecordStream(agents, row_dtype(kind)) for kind in (kept, EVALUATION + tested)]
         self._tested = [column.name for column in tested]
         self._stream, self._evaluations = self._streams
         self._meeting, self._synchronous = Meeting(agents, self._streams), synchronous
@@ -78,7 +82,10 @@ class Journal:
                 raise TypeError(
                     f"the system states whole numbers in its column {name!r}, but its record has {extra[name]!r}"
                 )
-        system = (extra[name] for name in self._extra)
+        system = [extra[name] for name in self._extra]
+        if self._costs:
+            before, self._cost = self._cost, total(self._costs)
+            system += self._cost.since(before).values()
         self._stream.put((number, self._agents.rank, episode_return, length, self._elapsed(), version, *system))
         self.tick()
 

@@ -18,6 +18,9 @@ import tyro
 from intervals import interquartile_mean, interval, shown
 from reading import by_seed, label, per_agent, read_runs, say, score
 
+from hpcqrl.results.costs import costs
+from hpcqrl.results.schema import COST
+
 Format = Literal["markdown", "csv", "latex"]
 _THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?")
 
@@ -99,7 +102,9 @@ def main() -> None:
         sys.exit(f"table: last must be at least 1, not {options.last}")
     runs = read_runs(options.runs, "table", options.incomplete)
     groups, rows = by_seed(runs), []
-    for group in groups:
+    asked = [[costs(run.episodes) for run in group] for group in groups]
+    counted = any(map(any, asked))
+    for group, found in zip(groups, asked, strict=True):
         for run in group:
             episodes = len(run.episodes) // per_agent(run)
             if episodes < options.last:
@@ -109,9 +114,12 @@ def main() -> None:
         mean, middle, lowest, highest = (f"{number:.4f}" for number in numbers)
         name, env = label(group[0], runs, but=("seed", "env")), str(group[0].config.get("env", "?"))
         rows.append([name, env, str(len(group)), mean, middle, shown(*interval(scores), 4), lowest, highest])
+        if counted:
+            rows[-1] += [f"{np.mean([each.get(column.name, 0) for each in found]):,.0f}" for column in COST]
     if any(1 < len(group) < 5 for group in groups):
         say("table", "note: intervals over fewer than 5 seeds are too narrow: over 2 seeds, they miss half of the time")
-    write(WRITERS[options.format](HEADINGS, rows), options.out, "table")
+    headings = HEADINGS + tuple(f"QPU {column.name.removeprefix('qpu_')}" for column in COST) * counted
+    write(WRITERS[options.format](headings, rows), options.out, "table")
 
 
 if __name__ == "__main__":

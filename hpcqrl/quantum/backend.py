@@ -1,6 +1,6 @@
 """Where a circuit runs, and how: what a user says of a QPU, put together."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -42,6 +42,17 @@ class Backend:
                 raise ValueError(f"{what} must be 0 or more seconds, not {getattr(self, what)}")
         if not 0.0 <= self.jitter <= 1.0:
             raise ValueError(f"jitter must lie in 0..1, not {self.jitter}")
+
+    def made(self, wires: Sequence[Any], shots: int | None, seed: int) -> Any:
+        """What the user's function makes; None where there is none. Raises ValueError, in one line, if it fails."""
+        if self.make is None:
+            return None
+        try:
+            return self.make(wires, shots, seed, self.rank)
+        except ValueError:
+            raise
+        except Exception as error:  # whatever a user's function may do wrong
+            raise ValueError(f"{self.name} fails: {type(error).__name__}: {error}") from error
 
     @property
     def is_native(self) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 from hpcqrl.quantum.backend import NATIVE, Backend
 from hpcqrl.quantum.circuit import Circuit
+from hpcqrl.quantum.cost import count
 from hpcqrl.quantum.device import Device
 from hpcqrl.quantum.emulated_qpu import EmulatedQpu
 from hpcqrl.quantum.job_qpus import QRMI, open_qpu
@@ -53,16 +54,30 @@ def _executing(circuit: Circuit, backend: Backend, shots: int | None, seed: int,
     elif name == QRMI:
         from hpcqrl.quantum.sampler_device import SamplerDevice
 
-        own, *qpu = open_qpu(os.environ)
-        name, device = f"QPU {own}", SamplerDevice(circuit, *qpu, shots, seed)
+        own, qpu, sampler = open_qpu(os.environ)
+        name, device = f"QPU {own}", SamplerDevice(circuit, qpu, sampler, shots, seed)
     else:
-        from hpcqrl.quantum.pennylane_device import PennyLaneDevice
-
-        device = PennyLaneDevice(circuit, backend, shots, seed, **options)
+        device = _brought(circuit, backend, shots, seed, **options)
     if backend.is_emulated:
         device = EmulatedQpu(device, backend, shots, seed)
     if not backend.is_native:
         from hpcqrl.quantum.patient import PatientDevice
 
         device = PatientDevice(device, name, backend.timeout, backend.retries)
+    if shots is not None or backend.is_emulated or not backend.is_native:
+        count(device.cost)
     return device
+
+
+def _brought(circuit: Circuit, backend: Backend, shots: int | None, seed: int, **options: Any) -> Device:
+    """A PennyLane device, by name or the user's own, or her Qiskit backend."""
+    own = backend.made(circuit.wires, shots, seed)
+    if hasattr(own, "target") and hasattr(own, "num_qubits"):
+        from qiskit_ibm_runtime import SamplerV2
+
+        from hpcqrl.quantum.sampler_device import SamplerDevice
+
+        return SamplerDevice(circuit, own, SamplerV2(mode=own), shots, seed)
+    from hpcqrl.quantum.pennylane_device import PennyLaneDevice
+
+    return PennyLaneDevice(circuit, backend, shots, seed, own, **options)
