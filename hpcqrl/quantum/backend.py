@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from hpcqrl.quantum.noise import Noise
+
 NATIVE = "native"
 _rank = 0
 
@@ -21,7 +23,7 @@ class Backend:
     options: of a named device. gradient: None for the device's own way; see gradients.py for the others. latency,
     overhead, shot_time: seconds of a circuit, of a submission, of a shot, to emulate a QPU; jitter: the share by which
     a circuit's varies. timeout: seconds without an answer until a call has failed, 0: none; retries: of calls that did.
-    rank: which agent's QPU it is.
+    noise: of the native kernels; rank: which agent's QPU it is.
     """
 
     name: str = NATIVE
@@ -34,6 +36,7 @@ class Backend:
     shot_time: float = 0.0
     timeout: float = 0.0
     retries: int = 0
+    noise: Noise | None = None
     rank: int = field(default_factory=lambda: _rank)
 
     def __post_init__(self) -> None:

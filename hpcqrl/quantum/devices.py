@@ -32,7 +32,7 @@ def make_device(
         backend = Backend(backend)
     if backend.gradient is None or backend.gradient == "exact":
         device = _executing(circuit, backend, shots, seed, **options)
-        if backend.gradient is None or backend.is_native:
+        if backend.noise is None and (backend.gradient is None or backend.is_native):
             return device  # its own are exact
         from hpcqrl.quantum.gradients import ExactGradients
 
@@ -49,7 +49,11 @@ def _executing(circuit: Circuit, backend: Backend, shots: int | None, seed: int,
     """What executes circuits, perhaps late, and perhaps only at a second try."""
     device: Device
     name = backend.name
-    if backend.is_native:
+    if backend.is_native and backend.noise is not None:
+        from hpcqrl.quantum.noisy_device import NoisyDevice
+
+        device = NoisyDevice(circuit, backend.noise, shots, seed)
+    elif backend.is_native:
         device = NativeDevice(circuit, shots, seed, **options)
     elif name == QRMI:
         from hpcqrl.quantum.sampler_device import SamplerDevice
