@@ -208,7 +208,7 @@ def _evaluate(arguments: Sequence[str]) -> None:
     def evaluate() -> None:
         from hpcqrl.trained import evaluate, load
 
-        run = load(options.run, **asdict(options.named), shots=options.shots)
+        run = load(options.run, **asdict(options.named), shots=options.shots, noise=options.noise)
         evaluate(run, options.episodes, options.seed, options.sample, options.video)
 
     _without_mpi(evaluate, options.run)

@@ -148,6 +148,25 @@ def check_candidates(has_circuit: bool, circuit: str | None, circuits: Sequence[
         raise ValueError(f"circuits are two or more candidates; for {circuits[0]} alone, say circuit")
 
 
+def noise_rates(noise: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """Pairs of rates that options such as readout=0.02 say. ValueError, in one line, for what is none."""
+    kinds = ("depolarizing", "amplitude-damping", "readout")
+    found: dict[str, tuple[float, float]] = {}
+    for option in noise:
+        kind, _, text = option.partition("=")
+        if kind not in kinds or kind.replace("-", "_") in found:
+            wanted = ", ".join(f"{each}=P1,P2" for each in kinds)
+            raise ValueError(f"noise is {wanted}, each once, not {option!r}")
+        try:
+            rates = [float(number) for number in text.split(",")]
+        except ValueError:
+            rates = []
+        if len(rates) not in (1, 2) or not all(0.0 <= rate <= 1.0 for rate in rates):
+            raise ValueError(f"noise {kind} is one number or two in 0..1, not {text!r}")
+        found[kind.replace("-", "_")] = rates[0], rates[-1]
+    return found
+
+
 def only_with_circuit(has_circuit: bool, **values: object) -> None:
     """ValueError, naming the value, if one is set that means nothing to a model without a circuit."""
     for name, value in values.items():
@@ -207,6 +226,10 @@ class QpuOptions:
     """Seconds after which a PennyLane device that does not answer has failed; 0: never."""
     qpu_retries: int = added(4, before=0)
     """How often a call that failed is made again, after 1, 2, 4, ... seconds."""
+    noise: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = added((), before=())
+    """Of the native kernels, where there are shots; again for each: depolarizing=P1,P2, the rate of errors after a gate
+    of one qubit and of more; amplitude-damping=G1,G2, relaxation likewise; readout=P0,P1, of a 0 read as 1 and of a 1
+    read as 0. One number is for both."""
     gradient: Literal["exact", "shift", "spsa"] | None = added(None, before=None)
     """The circuit's gradient: exact, from the native kernels, whatever the QPU; parameter shift, on the QPU itself; or
     spsa, simultaneous perturbation, two executions a sample. By default exact for native ones, else the device's own
@@ -224,6 +247,11 @@ def check_qpu(options: QpuOptions, has_circuit: bool) -> None:
     only_with_circuit(has_circuit, qpu=options.qpu != "native", gradient=options.gradient)
     times = {name: getattr(options, name) for name in ("qpu_latency", "qpu_overhead", "qpu_shot_time")}
     only_with_circuit(has_circuit, **times)
+    only_with_circuit(has_circuit, noise=noise_rates(options.noise))
+    if options.noise and options.qpu != "native":
+        raise ValueError(f"noise is of the native kernels, and the QPU is {options.qpu}")
+    if options.noise and options.shots is None:
+        raise ValueError("noise strikes single shots, and nothing exact: it needs shots")
     keywords("qpu_option", options.qpu_option)
     if options.qpu == "qrmi" and options.shots is None:
         raise ValueError("QPUs of a job measure shots, and nothing exact: qpu qrmi needs shots")

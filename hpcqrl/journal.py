@@ -15,10 +15,11 @@ from hpcqrl.parallel.pushes import Parameters
 from hpcqrl.parallel.records import RecordStream
 from hpcqrl.parallel.waiting import clock, late, ranks
 from hpcqrl.progress import Progress, say
+from hpcqrl.quantum.cost import Cost, total
 from hpcqrl.results import parts
 from hpcqrl.results.checkpoint import read_checkpoint
 from hpcqrl.results.recorder import Recorder
-from hpcqrl.results.schema import EPISODE, EVALUATION, Column, row_dtype
+from hpcqrl.results.schema import COST, EPISODE, EVALUATION, Column, row_dtype
 
 State = Mapping[str, NDArray]
 
@@ -37,8 +38,8 @@ class Journal:
 
     checkpoint_every: seconds, 0: only when interrupted; elapsed: seconds of running before this resumption.
     synchronous: whether agents wait for each other: then there is no checkpoint without all of them. tested: columns of
-    a test's record beyond those of all systems. beside: the results file, if all ranks see it: what is large of a
-    state is then written beside it, by the rank itself.
+    a test's record beyond those of all systems. costs: of this agent's QPUs, which its records then have, too. beside:
+    the results file, if all ranks see it: what is large of a state is then written beside it, by the rank itself.
     """
 
     def __init__(
@@ -52,12 +53,15 @@ class Journal:
         elapsed: float = 0.0,
         synchronous: bool = False,
         tested: tuple[Column, ...] = (),
+        costs: Sequence[Cost] = (),
         beside: Path | None = None,
     ) -> None:
         self._beside = beside
         self._agents, self._recorder, self._progress = agents, recorder, progress
         self._interruption, self._every = interruption, checkpoint_every or float("inf")
-        self._streams = [RecordStream(agents, row_dtype(kind)) for kind in (columns, EVALUATION + tested)]
+        self._costs, self._cost = costs, total(costs)  # the latter when they were last recorded
+        kept = columns + COST if costs else columns
+        self._streams = [RecordStream(agents, row_dtype(kind)) for kind in (kept, EVALUATION + tested)]
         self._tested = [column.name for column in tested]
         self._stream, self._evaluations = self._streams
         self._meeting, self._synchronous = Meeting(agents, self._streams), synchronous
@@ -83,7 +87,10 @@ class Journal:
                 raise TypeError(
                     f"the system states whole numbers in its column {name!r}, but its record has {extra[name]!r}"
                 )
-        system = (extra[name] for name in self._extra)
+        system = [extra[name] for name in self._extra]
+        if self._costs:
+            before, self._cost = self._cost, total(self._costs)
+            system += self._cost.since(before).values()
         self._stream.put((number, self._agents.rank, episode_return, length, self._elapsed(), version, *system))
         self.tick()
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import tyro
 
@@ -70,6 +70,9 @@ class Evaluate:
     """Draw actions from the policy, as in training, instead of taking the likeliest: dist-qtrl, qa3c, ppo."""
     shots: int | None = None
     """Measurements of each circuit, where they are to be others than in training."""
+    noise: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """Of the native kernels, such as depolarizing=0.001,0.01 or readout=0.02, where it is to be another; again for
+    each."""
     video: Path | None = None
     """Also film one episode, as an animated GIF."""
     named: tyro.conf.OmitArgPrefixes[NamedAgain] = NamedAgain()

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpcqrl.results.costs import costs_in_words
+
 if TYPE_CHECKING:
     from hpcqrl.results.reader import Run
 
@@ -136,4 +138,6 @@ def summary(run: "Run", duration: float) -> str:
         mean = np.average(test["mean"], weights=test["episodes"])
         lines.append(f"mean return of the last test's {test['episodes'].sum()} episodes {mean:.3f}")
         lines += _surrogate(test)
+    if cost := costs_in_words(episodes):
+        lines.append(f"QPUs: {cost}")
     return "\n".join([*lines, f"written: {run.path}"])

@@ -16,12 +16,12 @@ from hpcqrl.parallel.launcher import output_is_terminal
 from hpcqrl.parallel.root import root_serves
 from hpcqrl.progress import Progress, say, summary
 from hpcqrl.quantum.backend import this_rank
-from hpcqrl.quantum.job_qpus import QRMI
+from hpcqrl.quantum.cost import counted
 from hpcqrl.quantum.patient import QpuFailed
 from hpcqrl.recorded import NOTHING, Named, Recorded
 from hpcqrl.results.reader import read_run
 from hpcqrl.results.recorder import Recorder, lock_of
-from hpcqrl.results.schema import EPISODE
+from hpcqrl.results.schema import COST, EPISODE
 from hpcqrl.resumption import Resumption, read_resumption, restore
 from hpcqrl.sharing_qpus import share_qpus, who_has_which
 from hpcqrl.systems import find
@@ -88,8 +88,8 @@ def _run(
             compile_kernels(agents)
         this_rank(agents.rank)
         agents.root_serves = root_serves(agents, needs.root)
-        qpus = share_qpus(agents) if getattr(config, "qpu", None) == QRMI else []
-        with agents.together(), _as_large_as_memory():
+        qpus = share_qpus(agents, config)
+        with agents.together(), _as_large_as_memory(), counted() as costs:
             agent = system.Agent(config, agents.rank, run.circuit)
             check_agent(agent)
             for env in agent.envs:
@@ -103,7 +103,9 @@ def _run(
                 before, episodes = (saved.attributes, saved.rows.get("episodes", 0)) if saved else ({}, 0)
                 facts = provenance.attributes(run, agents, every, before, episodes, qpus)
                 text = _circuit_text(run)
-                recorder = cleanup.enter_context(Recorder(out, facts, columns, overwrite, saved, text, tested))
+                recorder = cleanup.enter_context(
+                    Recorder(out, facts, columns + COST * bool(costs), overwrite, saved, text, tested)
+                )
         if recorder is not None:
             _say_what_begins(run, agents, needs, out, episodes if resumed else None)
             if qpus:
@@ -113,10 +115,10 @@ def _run(
             progress = cleanup.enter_context(Progress(whole, unit, run.name, output_is_terminal(), done))
         elapsed = resumed.elapsed if resumed else 0.0
         alike, path = system.FACTS.synchronous, out.resolve()
-        beside = (
-            None if agents.any(not lock_of(path).exists()) else path
-        )  # all ranks see its folder, or none writes there
-        journal = Journal(agents, columns, recorder, progress, interruption, every, elapsed, alike, tested, beside)
+        beside = None if agents.any(not lock_of(path).exists()) else path  # all ranks see its folder, or none writes
+        journal = Journal(
+            agents, columns, recorder, progress, interruption, every, elapsed, alike, tested, costs, beside
+        )
         try:
             parameters = system.train(agent, agents, journal)
         except QpuFailed as failed:

@@ -5,14 +5,19 @@ import platform
 
 from hpcqrl.parallel.agents import Agents
 from hpcqrl.parallel.waiting import ranks
-from hpcqrl.quantum.job_qpus import has_qpus, job_qpus, open_qpu, shared_out, this_number
+from hpcqrl.quantum.job_qpus import QRMI, has_qpus, job_qpus, open_qpu, shared_out, this_number
 
 
-def share_qpus(agents: Agents) -> list[str]:
-    """Give this process one of the job's QPUs, and say whose each rank has. All ranks must call.
+def share_qpus(agents: Agents, config: object) -> list[str]:
+    """Give this process one of the job's QPUs, if the run is on those, and say which each rank has. All must call.
 
     A root that serves executes nothing, and is left out (""). Raises Refused, on all ranks, if there are none.
     """
+    return share(agents) if getattr(config, "qpu", None) == QRMI else []
+
+
+def share(agents: Agents) -> list[str]:
+    """The same, whatever it runs on."""
     hosts, qpus = agents.gather_text(platform.node()), []
     with agents.together():
         qpus = job_qpus(os.environ)
@@ -32,7 +37,7 @@ def opened_in_turn(agents: Agents) -> str:
     """This rank's QPU of those that the job has, opened, in words; nothing where it has none. As `share_qpus`."""
     if not agents.any(has_qpus(os.environ)):
         return ""
-    share_qpus(agents)
+    share(agents)
     text = ""
     with agents.together():
         name, backend, _ = open_qpu(os.environ)

@@ -1,6 +1,6 @@
 """What can be done with a run's results file: read it, play its trained policy, film it, export it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +24,7 @@ class Trained(Run):
 
     named: Named
     shots: int | None = None  # of each circuit, in place of the configuration's
+    noise: tuple[str, ...] = ()  # likewise
 
     def __repr__(self) -> str:
         state = "complete" if self.complete else "not complete"
@@ -34,7 +35,7 @@ class Trained(Run):
         """Its system, configuration and circuit. Raises ValueError for what must be named again and was not."""
         version = str(self.attributes.get("hpcqrl", "?"))
         found = recorded(self.path, self.system, self.config, version, self.circuit, self.named)
-        others = {"env": self.named.env, "qpu": self.named.qpu, "shots": self.shots}
+        others = {"env": self.named.env, "qpu": self.named.qpu, "shots": self.shots, "noise": self.noise or None}
         anew: dict[str, Any] = {name: value for name, value in others.items() if value is not None}
         fields = found.config.__dataclass_fields__
         missing = [name for name in anew if name not in fields]
@@ -43,7 +44,7 @@ class Trained(Run):
         if anew.get("env", found.config.env) != found.config.env:
             anew["env_option"] = ()  # they are of the one that it was trained in
         if "qpu" in anew:
-            anew |= {"qpu_option": (), "gradient": None}
+            anew = {"qpu_option": (), "gradient": None, "noise": ()} | anew
         anew = {name: value for name, value in anew.items() if name in fields}
         return replace(found, config=replace(found.config, **anew)) if anew else found
 
@@ -101,16 +102,17 @@ def load(
     circuit: str | Callable[..., Any] | None = None,
     qpu: str | Callable[..., Any] | None = None,
     shots: int | None = None,
+    noise: Sequence[str] = (),
 ) -> Trained:
     """A run from its results file: episodes, evaluations, config, parameters, and `.policy()`; MPI is not started.
 
     system, env, circuit, qpu: what is one's own, and named in the file, is imported only if it is named here again; env
-    and qpu may also be others than in training, and so may shots, to play with.
+    and qpu may also be others than in training, and so may shots and noise, to play with.
     Raises ValueError, naming the file, if it cannot be read.
     """
     run = read_run(path)
     named = (None if own is None else name_of(own) for own in (system, env, circuit, qpu))
-    return Trained(**vars(run), named=Named(*named), shots=shots)
+    return Trained(**vars(run), named=Named(*named), shots=shots, noise=tuple(noise))
 
 
 def evaluate(run: Trained, episodes: int, seed: int, sample: bool, video: Path | None) -> None:

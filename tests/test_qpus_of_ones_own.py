@@ -1,8 +1,10 @@
 """A QPU by a function or by options; one submission a batch; one that fails is tried again, rested from, given up."""
 
+import sys
+
 import numpy as np
 import pytest
-from launch import BIN, ROOT, finish, hpcqrl, start
+from launch import BIN, ROOT, finish, hpcqrl, run, start
 
 import hpcqrl as package
 from hpcqrl.quantum.backend import Backend
@@ -10,6 +12,7 @@ from hpcqrl.quantum.circuits import variational
 from hpcqrl.quantum.devices import make_device
 from hpcqrl.quantum.patient import PatientDevice, QpuFailed
 from hpcqrl.results.reader import read_run
+from hpcqrl.results.schema import COST, EPISODE, with_columns
 
 PATH = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "COLUMNS": "200"}
 SMALL = ("qa3c", "--env", "CartPole-v1", "--qubits", "2", "--layers", "1")
@@ -51,7 +54,7 @@ def test_a_call_is_one_submission(tmp_path, gradient):
     [
         (
             ("--qpu", "flaky_device:nothing"),
-            "flaky_device:nothing(wires, shots, seed, rank) returns None, not a PennyLane",
+            "flaky_device:nothing(wires, shots, seed, rank) returns None, not a PennyLane device or a Qiskit backend",
         ),
         (("--qpu", "flaky_device:broken"), "flaky_device:broken fails: ConnectionError: no route to the cryostat"),
         (("--qpu", "flaky_device:none"), "module 'flaky_device' has no 'none'"),
@@ -146,3 +149,25 @@ def test_a_function_itself_may_be_given_in_python(tmp_path):
     path = package.train("qa3c", qpu=flaky_device.noisy, qubits=2, layers=1, episodes=2, out=tmp_path / "x.h5")
     run = package.load(path, qpu=flaky_device.noisy)
     assert run.policy()(np.zeros(4, np.float32)) in (0, 1)
+
+
+def test_what_the_qpus_were_asked_for_is_in_the_file_and_all_that_reads_it_says_it(tmp_path):
+    out, count = tmp_path / "run.h5", tmp_path / "count"
+    options = ("--qpu", "flaky_device:counting", "--episodes", "4", "--gradient", "shift", "--shots", "20")
+    done = train(out, *options, HPCQRL_TEST_COUNT=str(count))
+    submitted = [int(line) for line in count.read_text().split()]
+    rows = read_run(out).episodes
+    assert rows["executions"].sum() == sum(submitted) and rows["submissions"].sum() == len(submitted)
+    assert rows["shots"].sum() == 20 * sum(submitted) and 0.0 < rows["qpu_seconds"].sum() < rows["time"].max()
+    said = f"{sum(submitted):,} circuits in {len(submitted):,} submissions, {20 * sum(submitted):,} shots"
+    assert said in done.stdout
+    for tool, shown in (("watch", said), ("table", f"| {sum(submitted):,} | {len(submitted):,} |")):
+        assert shown in run(sys.executable, str(ROOT / f"tools/{tool}.py"), str(out), COLUMNS="200").stdout
+
+
+def test_what_counts_nothing_has_no_columns_and_rows_of_older_files_none_of_it(tmp_path):
+    assert train(tmp_path / "x.h5", "--episodes", "2").returncode == 0
+    rows = read_run(tmp_path / "x.h5").episodes
+    assert not {column.name for column in COST} & set(rows.dtype.names)
+    now = with_columns(rows, EPISODE + COST)
+    assert all((now[column.name] == 0).all() for column in COST)

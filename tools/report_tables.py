@@ -9,6 +9,7 @@ from papers.paper import Paper, Scores, Settings
 from papers.returns import returns_of
 from reading import done, how_counted, length, per_agent, score, seconds, tests
 
+from hpcqrl.results.costs import costs, costs_in_words
 from hpcqrl.results.reader import Run
 
 SHARE = 8  # a window is at most this part of a run, so that shortened runs have curves too
@@ -117,14 +118,24 @@ def settings_table(part: Settings, runs: Runs) -> Table:
 
 def runs_table(paper: Paper, runs: Runs, commands: Mapping[str, str]) -> Table:
     """All runs, with what is needed to make them again."""
-    rows = []
+    rows, asked = [], any(costs(run.episodes) for group in runs.values() for run in group)
     for name, group in runs.items():
         for run in group:
             steps = length(run) * run.agents if paper.unit == "steps" else run.episodes["length"].sum()
             sizes = [f"{len(run.episodes):,}", f"{steps:,}", f"{seconds(run):,.1f}"]
-            facts = [name, str(run.seed), str(run.agents), *sizes]
+            facts = [name, str(run.seed), str(run.agents), *sizes, *[costs_in_words(run.episodes) or "-"] * asked]
             rows.append([*facts, str(run.attributes["created"]), commands.get(str(run.path), str(run.path))])
-    headings = ("experiment", "seed", "agents", "episodes", "steps", "seconds", "started (UTC)", "command")
+    headings = (
+        "experiment",
+        "seed",
+        "agents",
+        "episodes",
+        "steps",
+        "seconds",
+        *("QPUs",) * asked,
+        "started (UTC)",
+        "command",
+    )
     return Table("Runs", headings, rows)
 
 

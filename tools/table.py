@@ -23,7 +23,9 @@ from papers.returns import returns_of
 from reading import by_seed, kinds_of, label, per_agent, read_runs, say, score
 from together import TOGETHER, together_of
 
+from hpcqrl.results.costs import costs
 from hpcqrl.results.reader import Run
+from hpcqrl.results.schema import COST
 
 Format = Literal["markdown", "csv", "latex"]
 _THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?")
@@ -138,8 +140,13 @@ def main() -> None:
         rows = together_of(kinds_of(runs), options.last, "table")
     else:
         rows = [_row(group, runs, options.last) for group in groups]
+        asked = [[costs(run.episodes) for run in group] for group in groups]
+        if any(map(any, asked)):
+            headings += tuple(f"QPU {column.name.removeprefix('qpu_')}" for column in COST)
+            for row, found in zip(rows, asked, strict=True):
+                row += [f"{np.mean([each.get(column.name, 0) for each in found]):,.0f}" for column in COST]
     if options.target is not None and not options.together:
-        headings = (*HEADINGS, f"episodes to {options.target:g}", "95% interval of those", "seeds that get there")
+        headings = (*headings, f"episodes to {options.target:g}", "95% interval of those", "seeds that get there")
         for row, group in zip(rows, groups, strict=True):
             row += sample_complexity(learning(group, WINDOW), options.target)
     if any(1 < len(group) < 5 for group in groups):

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 from trackers import Followed, followed
 
+from hpcqrl.results.costs import costs_in_words
 from hpcqrl.results.reader import Run, read_run
 
 WINDOW = 100  # latest episodes that means are taken over
@@ -137,6 +138,8 @@ def screen(run: Run, written: float, row_written: float) -> RenderableType:
         if "staleness" in (rows.dtype.names or ()):
             staleness = rows["staleness"][-WINDOW:]
             facts.add_row("staleness", f"{staleness.mean():.2f} updates, at most {staleness.max():.0f}")
+        if cost := costs_in_words(rows):
+            facts.add_row("QPUs", cost)
     facts.add_row("last row", ago(row_age) if len(rows) else "none yet")
     checkpointed = run.attributes.get("checkpointed")
     facts.add_row("checkpoint", "none" if checkpointed is None else ago(now - float(checkpointed)))

@@ -1,8 +1,9 @@
 """What a user's options say of a QPU, put together."""
 
 from hpcqrl.brought import brought_device
-from hpcqrl.configuration import NATIVE_QPUS, QpuOptions, keywords
+from hpcqrl.configuration import NATIVE_QPUS, QpuOptions, keywords, noise_rates
 from hpcqrl.quantum.backend import Backend
+from hpcqrl.quantum.noise import Noise
 
 
 def backend_of(options: QpuOptions, shots: int | None) -> Backend:
@@ -22,4 +23,5 @@ def backend_of(options: QpuOptions, shots: int | None) -> Backend:
         1e-6 * options.qpu_shot_time,
         options.qpu_timeout,
         options.qpu_retries,
+        Noise(**rates) if (rates := noise_rates(options.noise)) else None,
     )

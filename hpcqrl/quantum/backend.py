@@ -1,8 +1,10 @@
 """Where a circuit runs, and how: what a user says of a QPU, put together."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from hpcqrl.quantum.noise import Noise
 
 NATIVE = "native"
 NATIVE_GPU = "native-gpu"
@@ -22,7 +24,7 @@ class Backend:
     options: of a named device. gradient: None for the device's own way; see gradients.py for the others. latency,
     overhead, shot_time: seconds of a circuit, of a submission, of a shot, to emulate a QPU; jitter: the share by which
     a circuit's varies. timeout: seconds without an answer until a call has failed, 0: none; retries: of calls that did.
-    rank: which agent's QPU it is.
+    noise: of the native kernels; rank: which agent's QPU it is.
     """
 
     name: str = NATIVE
@@ -35,6 +37,7 @@ class Backend:
     shot_time: float = 0.0
     timeout: float = 0.0
     retries: int = 0
+    noise: Noise | None = None
     rank: int = field(default_factory=lambda: _rank)
 
     def __post_init__(self) -> None:
@@ -43,6 +46,17 @@ class Backend:
                 raise ValueError(f"{what} must be 0 or more seconds, not {getattr(self, what)}")
         if not 0.0 <= self.jitter <= 1.0:
             raise ValueError(f"jitter must lie in 0..1, not {self.jitter}")
+
+    def made(self, wires: Sequence[Any], shots: int | None, seed: int) -> Any:
+        """What the user's function makes; None where there is none. Raises ValueError, in one line, if it fails."""
+        if self.make is None:
+            return None
+        try:
+            return self.make(wires, shots, seed, self.rank)
+        except ValueError:
+            raise
+        except Exception as error:  # whatever a user's function may do wrong
+            raise ValueError(f"{self.name} fails: {type(error).__name__}: {error}") from error
 
     @property
     def is_native(self) -> bool:

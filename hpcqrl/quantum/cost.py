@@ -1,5 +1,7 @@
 """What a QPU has been asked for."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
 
@@ -22,3 +24,28 @@ class Cost:
         self.submissions += 1
         self.shots += executions * (shots or 0)
         self.seconds += seconds
+
+
+_counted: list[Cost] | None = None
+
+
+@contextmanager
+def counted() -> Iterator[list[Cost]]:
+    """Note the costs of all devices that are made in this block, but of those that count nothing."""
+    global _counted
+    _counted, before = [], _counted
+    try:
+        yield _counted
+    finally:
+        _counted = before
+
+
+def count(cost: Cost) -> None:
+    """Note the cost of a device, if anybody wants to know."""
+    if _counted is not None:
+        _counted.append(cost)
+
+
+def total(costs: Sequence[Cost]) -> Cost:
+    """What they are together."""
+    return Cost(*(sum(getattr(cost, each.name) for cost in costs) for each in fields(Cost)))

@@ -7,6 +7,7 @@ import numpy as np
 
 from hpcqrl.quantum.backend import NATIVE, NATIVE_GPU, Backend
 from hpcqrl.quantum.circuit import Circuit
+from hpcqrl.quantum.cost import count
 from hpcqrl.quantum.device import Device
 from hpcqrl.quantum.emulated_qpu import EmulatedQpu
 from hpcqrl.quantum.job_qpus import QRMI, open_qpu
@@ -57,7 +58,7 @@ def make_device(
         return MixedDevice(circuit, [make_device(one, backend, shots, own, **options) for one, own in each])
     if backend.gradient is None or backend.gradient == "exact":
         device = _executing(circuit, backend, shots, seed, **options)
-        if backend.gradient is None or backend.is_native:
+        if backend.noise is None and (backend.gradient is None or backend.is_native):
             return device  # its own are exact
         from hpcqrl.quantum.gradients import ExactGradients
 
@@ -74,7 +75,11 @@ def _executing(circuit: Circuit, backend: Backend, shots: int | None, seed: int,
     """What executes circuits, perhaps late, and perhaps only at a second try."""
     device: Device
     name = backend.name
-    if backend.is_native:
+    if backend.is_native and backend.noise is not None:
+        from hpcqrl.quantum.noisy_device import NoisyDevice
+
+        device = NoisyDevice(circuit, backend.noise, shots, seed)
+    elif backend.is_native:
         device = NativeDevice(circuit, shots, seed, on_gpu=backend.on_gpu, **options)
     elif name == QRMI:
         from hpcqrl.quantum.sampler_device import SamplerDevice
@@ -82,13 +87,27 @@ def _executing(circuit: Circuit, backend: Backend, shots: int | None, seed: int,
         own, qpu, sampler = open_qpu(os.environ)
         name, device = f"QPU {own}", SamplerDevice(circuit, qpu, sampler, shots, seed)
     else:
-        from hpcqrl.quantum.pennylane_device import PennyLaneDevice
-
-        device = PennyLaneDevice(circuit, backend, shots, seed, **options)
+        device = _brought(circuit, backend, shots, seed, **options)
     if backend.is_emulated:
         device = EmulatedQpu(device, backend, shots, seed)
     if not backend.is_native:
         from hpcqrl.quantum.patient import PatientDevice
 
         device = PatientDevice(device, name, backend.timeout, backend.retries)
+    if shots is not None or backend.is_emulated or not backend.is_native:
+        count(device.cost)
     return device
+
+
+def _brought(circuit: Circuit, backend: Backend, shots: int | None, seed: int, **options: Any) -> Device:
+    """A PennyLane device, by name or the user's own, or her Qiskit backend."""
+    own = backend.made(circuit.wires, shots, seed)
+    if hasattr(own, "target") and hasattr(own, "num_qubits"):
+        from qiskit_ibm_runtime import SamplerV2
+
+        from hpcqrl.quantum.sampler_device import SamplerDevice
+
+        return SamplerDevice(circuit, own, SamplerV2(mode=own), shots, seed)
+    from hpcqrl.quantum.pennylane_device import PennyLaneDevice
+
+    return PennyLaneDevice(circuit, backend, shots, seed, own, **options)

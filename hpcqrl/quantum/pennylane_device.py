@@ -38,17 +38,23 @@ def pennylane_words(circuit: Circuit) -> list[Any]:
 
 
 class PennyLaneDevice:
-    """A PennyLane device, by name or as a user's function makes it. All float64.
+    """A PennyLane device, by name, or the user's own. All float64.
 
     All circuits of a call go to it together. Gradients are by its adjoint method or backpropagation, where it has one,
     else by PennyLane's parameter shift, whose circuits are one more submission.
     """
 
-    def __init__(self, circuit: Circuit, backend: str | Backend, shots: int | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, circuit: Circuit, backend: str | Backend, shots: int | None = None, seed: int = 0, own: Any = None
+    ) -> None:
         backend = Backend(backend) if isinstance(backend, str) else backend
         self.circuit, self.shots, self._name, self.cost = circuit, shots, backend.name, Cost()
         self.random: np.random.Generator | None = None  # PennyLane's own
-        self._device = _made(backend, circuit.wires, shots, seed % 2**32)
+        self._device = _by_name(backend, circuit.wires, seed % 2**32) if backend.make is None else own
+        if not hasattr(self._device, "execute"):
+            raise ValueError(
+                f"{backend.name}(wires, shots, seed, rank) returns {own!r}, not a PennyLane device or a Qiskit backend"
+            )
         own = getattr(self._device, "shots", None)
         if shots is None and own is not None and own.total_shots is not None:
             raise ValueError(
@@ -187,18 +193,8 @@ def _needs_gradient(value: Any) -> bool:
     return isinstance(value, Tensor) and value.requires_grad
 
 
-def _made(backend: Backend, wires: Sequence[Any], shots: int | None, seed: int) -> Any:
-    """The device. ValueError where there is none, or a function makes something else."""
-    if backend.make is not None:
-        try:
-            device = backend.make(wires, shots, seed, backend.rank)
-        except ValueError:
-            raise
-        except Exception as error:  # whatever a user's function may do wrong
-            raise ValueError(f"{backend.name} fails: {type(error).__name__}: {error}") from error
-        if not hasattr(device, "execute"):
-            raise ValueError(f"{backend.name}(wires, shots, seed, rank) returns {device!r}, not a PennyLane device")
-        return device
+def _by_name(backend: Backend, wires: Sequence[Any], seed: int) -> Any:
+    """The device. ValueError where there is none."""
     options = dict(backend.options)
     try:
         return qml.device(backend.name, wires=wires, seed=seed, **options)

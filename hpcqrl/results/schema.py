@@ -1,5 +1,6 @@
 """What a results file holds, in words and types. Every reader and writer goes by this."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ class Column(NamedTuple):
     dtype: str
     unit: str
     meaning: str
+    before: float = math.nan  # what a row of an older file stands for that lacks it; 0 of a column of whole numbers
 
 
 # What every system records; EXTRA: what some add.
@@ -40,6 +42,10 @@ EXTRA = {
         Column("epsilon", "<f8", "1", "probability of a random action at the episode's end"),
         Column("qtdnn_loss", "<f8", "nats", "binary cross-entropy of qtDNN and sampled bits, mean over the updates"),
         Column("qtdnn_error", "<f8", "1", "mean |qtDNN - exact probability| of the circuit's bits, after the episode"),
+        Column("executions", "<i8", "1", "circuits that the agent's QPUs have executed since its last record"),
+        Column("submissions", "<i8", "1", "in how many submissions"),
+        Column("shots", "<i8", "1", "measurements of all qubits, in all of them"),
+        Column("qpu_seconds", "<f8", "s", "time until their answers; of an emulated QPU, what it would take", 0.0),
         Column("replayed_spread", "<f8", "rad", "standard deviation of the replayed angles, mean over them"),
         Column("replayed_error", "<f8", "1", "mean |qtDNN - exact mean of what is measured|, at replayed angles"),
         Column("replayed_error_half", "<f8", "1", "the same of the answer 1/2"),
@@ -58,6 +64,9 @@ def named(*names: str) -> tuple[Column, ...]:
     """Columns that some systems add, by their names."""
     return tuple(EXTRA[name] for name in names)
 
+
+# Of agents whose QPU counts what it is asked for: one that measures shots, is emulated, or is no native one.
+COST = named("executions", "submissions", "shots", "qpu_seconds")
 
 # A row for each agent's part in a test, in systems that test while they train.
 EVALUATION = (
@@ -126,7 +135,7 @@ def row_dtype(columns: tuple[Column, ...]) -> np.dtype:
 
 
 def with_columns(rows: np.ndarray, columns: tuple[Column, ...]) -> np.ndarray:
-    """Rows with these columns: what a file of an older version lacks is NaN, and 0 in a column of whole numbers."""
+    """Rows with these columns: what a file of an older version lacks is as its column says."""
     wanted = row_dtype(columns)
     if rows.dtype == wanted:
         return rows
@@ -135,5 +144,5 @@ def with_columns(rows: np.ndarray, columns: tuple[Column, ...]) -> np.ndarray:
         if column.name in (rows.dtype.names or ()):
             result[column.name] = rows[column.name]
         elif np.dtype(column.dtype).kind == "f":
-            result[column.name] = np.nan
+            result[column.name] = column.before
     return result
