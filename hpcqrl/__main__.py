@@ -229,11 +229,12 @@ def _check(arguments: Sequence[str]) -> None:
     _parse(Nothing, "check", arguments)
 
     def check(agents: Any, run: ModuleType) -> None:
+        from hpcqrl.gpus import described
         from hpcqrl.parallel.check import report
         from hpcqrl.rl.optimisers import Adam
 
         run.compile_kernels(agents)
-        report(agents, _native_qpu(), Adam(1e-4))
+        report(agents, _native_qpu(), described(), Adam(1e-4))
 
     _with_agents(check)
 

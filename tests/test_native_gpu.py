@@ -112,3 +112,14 @@ def test_without_a_gpu_the_run_is_refused(tmp_path):
     done = hpcqrl("train", "qa3c", "--qpu", "native-gpu", "--out", str(tmp_path / "x.h5"), ranks=2)
     lines = done.stderr.strip().splitlines()
     assert done.returncode == 2 and len(lines) == 1 and "native-gpu finds no NVIDIA driver" in lines[0]
+
+
+def test_a_run_on_gpus_says_who_shares_one(tmp_path):
+    small = ("--env", "CartPole-v1", "--qubits", "2", "--layers", "1", "--episodes", "2")
+    simulated = {"NUMBA_ENABLE_CUDASIM": "1"}
+    out = str(tmp_path / "x.h5")
+    done = hpcqrl("train", "qa3c", *small, "--qpu", "native-gpu", "--out", out, ranks=2, **simulated)
+    assert done.returncode == 0, done.stderr
+    assert "2 ranks share 1 GPU (Numba's simulator), up to 2 each" in done.stdout
+    done = hpcqrl("check", COLUMNS="200", **simulated)
+    assert done.returncode == 0 and "samples of 2 qubits with gradient in" in " ".join(done.stdout.split()), done.stderr

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcqrl.quantum import gpu_kernels, gpu_observables, gpu_preparation
-from hpcqrl.quantum.card import GIB, card, free_memory
+from hpcqrl.quantum.card import GIB, GpuMemoryError, card, free_memory
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.gpu_kernels import each, threads_for
 from hpcqrl.quantum.gpu_memory import Rooms, Scratch, there
@@ -74,7 +74,7 @@ class GpuSimulator:
         return result
 
     def run_for_gradient(self, angles: Floats, weights: Floats, first: int | None = None) -> tuple[Floats, Held]:
-        """The same, and what `gradient` needs; ValueError for more samples than fit the memory that is free."""
+        """The same, and what `gradient` needs; GpuMemoryError for more samples than fit the memory that is free."""
         angles, weights = self._inputs(angles, weights)
         self._needed(len(angles), True, free_memory())
         return self._run(angles, weights, self._results(first))
@@ -236,7 +236,7 @@ class GpuSimulator:
         needed = samples * self._bytes(gradient)
         if needed > memory:
             batch = f"a batch of {samples}" if samples > 1 else "one sample"
-            raise ValueError(
+            raise GpuMemoryError(
                 f"{batch} of a circuit of {self.circuit.qubits} qubits takes {needed / GIB:.2f} GiB of GPU memory "
                 f"with its gradient, and of {self.card.name} {memory / GIB:.2f} GiB are free"
             )
