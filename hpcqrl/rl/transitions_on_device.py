@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class TransitionsOnDevice:
-    """What `Transitions` is, with the same random numbers, on a torch device: transitions cross once, as they are added.
+    """What `Transitions` is, with the same random numbers, on a torch device: a transition crosses once, when added.
 
     sizes: of each part. All of it is one float32 tensor [capacity, sum of sizes], set aside at once.
     """
