@@ -300,13 +300,14 @@ def _check(arguments: Sequence[str]) -> None:
     _parse(Nothing, "check", arguments)
 
     def check(agents: Any, run: ModuleType) -> None:
+        from hpcqrl.gpus import described
         from hpcqrl.parallel.check import report
         from hpcqrl.rl.optimisers import Adam
         from hpcqrl.sharing_qpus import opened_in_turn
 
         of_job = opened_in_turn(agents)
         run.compile_kernels(agents)
-        report(agents, _native_qpu() + of_job, Adam(1e-4))
+        report(agents, _native_qpu() + of_job, described(), Adam(1e-4))
 
     _with_agents(check)
 

@@ -17,6 +17,7 @@ from hpcqrl.states import State
 if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl describe`
     from hpcqrl.journal import Journal
     from hpcqrl.parallel.agents import Agents
+    from hpcqrl.rl.transitions_on_device import TransitionsOnDevice
 
 Floats = NDArray[np.floating]
 
@@ -28,7 +29,7 @@ class Explorer:
     random numbers go into `generators`. `remember` is to be called once, with what a transition holds.
     """
 
-    replay: Transitions
+    replay: "Transitions | TransitionsOnDevice"
 
     def __init__(self, env: gymnasium.Env, test_env: gymnasium.Env, seed: int, rank: int) -> None:
         env_seed, test_seed, random_seed, qpu_seed = own_seeds(seed, rank, 4)
@@ -43,10 +44,20 @@ class Explorer:
         self.begun_at = 0  # after how many updates the episode at play has
         self.losses: list[tuple[float, ...]] = []  # since then
 
-    def remember(self, capacity: int, observation: int, action: int, beside: Mapping[str, int]) -> None:
-        """Keep so many transitions, of observations and actions of these sizes, and of what else belongs to them."""
+    def remember(
+        self, capacity: int, observation: int, action: int, beside: Mapping[str, int], device: str = "cpu"
+    ) -> None:
+        """Keep so many transitions, of observations and actions of these sizes, and of what else belongs to them, in
+        NumPy or on another device of torch's.
+        """
         parts = {"observation_t": observation, "action_t": action, "reward_t": 1, "observation_tp1": observation}
-        self.replay = Transitions(capacity, parts | {"terminated_t": 1} | dict(beside))
+        parts |= {"terminated_t": 1} | dict(beside)
+        if device == "cpu":
+            self.replay = Transitions(capacity, parts)
+            return
+        from hpcqrl.rl.transitions_on_device import TransitionsOnDevice
+
+        self.replay = TransitionsOnDevice(capacity, parts, device)
 
     def end_episode(self, journal: "Journal", agents: "Agents", **extra: float) -> None:
         """The episode is over: its record goes to the journal, with what else the system notes; another begins."""

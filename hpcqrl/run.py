@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from hpcqrl import provenance
 from hpcqrl.compilation import compile_kernels
 from hpcqrl.configuration import check_seed
 from hpcqrl.evaluation import close
+from hpcqrl.gpus import shared
 from hpcqrl.interruption import EXIT_STATUS, Interruption
 from hpcqrl.journal import Journal
 from hpcqrl.parallel.agents import Agents
@@ -94,6 +96,8 @@ def _run(
             check_agent(agent)
             for env in agent.envs:
                 cleanup.callback(close, env)
+        if sharing := shared(agents):
+            needs = replace(needs, notes=(*needs.notes, sharing))
         columns, tested = EPISODE + system.FACTS.columns, system.FACTS.tested
         if resumed:
             restore(agents, str(out), system, agent, saved)

@@ -16,6 +16,7 @@ from hpcqrl.parallel.agents import Agents
 from hpcqrl.quantum.torch_circuit import torch_expval
 from hpcqrl.results.reader import read_run
 from hpcqrl.rl.transitions import Transitions
+from hpcqrl.rl.transitions_on_device import TransitionsOnDevice
 from hpcqrl.systems import hdqnn_td3
 from hpcqrl.systems.hdqnn_td3 import Agent, train
 
@@ -300,3 +301,31 @@ def test_bad_input(tmp_path, options, reason):
     assert done.returncode == 2, done.stdout + done.stderr
     assert (done.stdout + done.stderr).count(reason) == 1, done.stdout + done.stderr
     assert "Traceback" not in done.stderr and os.listdir(tmp_path) == ["hidden"]
+
+
+def test_what_is_replayed_on_a_device_is_what_is_replayed_in_numpy():
+    """The processor stands in for a GPU: the same draws, the same updates, bit for bit, the same checkpoint."""
+    agents = [built.agent(hdqnn_td3, env="Reach-v0", **SIZES) for _ in range(2)]
+    parts = agents[0].explorer.replay.parts
+    agents[1].explorer.replay = TransitionsOnDevice(
+        40, {name: part.shape[1] for name, part in parts.items()}, device="cpu"
+    )
+    agents[0].explorer.replay = Transitions(40, {name: part.shape[1] for name, part in parts.items()})
+    for agent in agents:
+        observation, _ = agent.env.reset(seed=1)
+        for step in range(60):
+            action, angles, bits = agent.explore(observation, step)
+            later, reward, terminated, truncated, _ = agent.env.step(action)
+            agent.explorer.replay.add(observation, action, float(reward), later, float(terminated), angles, bits)
+            observation = agent.env.reset()[0] if terminated or truncated else later
+        for update in range(1, 9):
+            agent.update(update, Agents(MPI.COMM_SELF))
+    numpy, device = agents
+    assert torch.equal(numpy.trained.theta, device.trained.theta)
+    kept = device.explorer.replay.state()
+    for name, part in numpy.explorer.replay.state().items():
+        assert np.array_equal(part, kept[name]), name
+    again = TransitionsOnDevice(40, {name: part.shape[1] for name, part in parts.items()}, device="cpu")
+    again.restore(numpy.explorer.replay.state())
+    for name, part in again.sample_again(20).items():
+        assert np.array_equal(part, numpy.explorer.replay.sample_again(20)[name])

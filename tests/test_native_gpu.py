@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import simulated_gpu  # noqa: F401  (first)
+from every_gate import every_gate
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from launch import hpcqrl
@@ -15,37 +16,6 @@ from hpcqrl.quantum.devices import make_device
 from hpcqrl.quantum.gpu_simulator import GpuSimulator
 
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-10}
-
-
-def every_gate(angles, weights):
-    """Each gate once or more, those of two qubits with the control above and below, at first and at last positions."""
-    parameter = iter(
-        [angles[0], weights[0], angles[1] * weights[1], weights[2] + 0.5, 0.3 - weights[1], angles[0] * angles[1]] * 6
-    )
-    for q in range(4):
-        qml.RY(next(parameter), wires=q)
-    qml.Toffoli(wires=[2, 3, 0])
-    for gate in (qml.CRX, qml.CRY, qml.CRZ, qml.ControlledPhaseShift, qml.IsingXX, qml.IsingYY, qml.IsingZZ):
-        qml.Hadamard(wires=1)
-        gate(next(parameter), wires=[0, 1])
-        gate(next(parameter), wires=[3, 2])
-    qml.MultiControlledX(wires=[3, 0, 1, 2])
-    for gate in (qml.RX, qml.RY, qml.RZ, qml.PhaseShift):
-        gate(next(parameter), wires=2)
-        qml.CNOT(wires=[1, 2])
-    qml.CRot(next(parameter), next(parameter), next(parameter), wires=[2, 0])
-    qml.CU3(next(parameter), next(parameter), next(parameter), wires=[1, 3])
-    for gate in (qml.CZ, qml.CY, qml.CH, qml.SWAP):
-        gate(wires=[3, 1])
-    for gate in (qml.PauliX, qml.PauliY, qml.PauliZ, qml.S, qml.T):
-        gate(wires=0)
-        qml.CNOT(wires=[0, 3])
-    qml.Rot(next(parameter), next(parameter), next(parameter), wires=0)
-    qml.U2(next(parameter), next(parameter), wires=1)
-    qml.U3(next(parameter), next(parameter), next(parameter), wires=2)
-
-
-WORDS = ("Z0", "X1", "Y2", "Z3", "Z0 Z3", "X0 Y1 Z2", "Y0 Y1", "X3 X2 Y1 Y0")
 
 
 def check(circuit, expval, dtype=np.float64, tile=None, seed=1):
@@ -66,7 +36,7 @@ def check(circuit, expval, dtype=np.float64, tile=None, seed=1):
 )
 def test_every_gate(expval, dtype, tile):
     """tile: bits of a state that shared memory is taken to hold; the circuit has 4."""
-    check(Circuit(every_gate, 4, 2, (3,), measured=WORDS), expval, dtype, tile)
+    check(every_gate(), expval, dtype, tile)
 
 
 @settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
@@ -112,3 +82,14 @@ def test_without_a_gpu_the_run_is_refused(tmp_path):
     done = hpcqrl("train", "qa3c", "--qpu", "native-gpu", "--out", str(tmp_path / "x.h5"), ranks=2)
     lines = done.stderr.strip().splitlines()
     assert done.returncode == 2 and len(lines) == 1 and "native-gpu finds no NVIDIA driver" in lines[0]
+
+
+def test_a_run_on_gpus_says_who_shares_one(tmp_path):
+    small = ("--env", "CartPole-v1", "--qubits", "2", "--layers", "1", "--episodes", "2")
+    simulated = {"NUMBA_ENABLE_CUDASIM": "1"}
+    out = str(tmp_path / "x.h5")
+    done = hpcqrl("train", "qa3c", *small, "--qpu", "native-gpu", "--out", out, ranks=2, **simulated)
+    assert done.returncode == 0, done.stderr
+    assert "2 ranks share 1 GPU (Numba's simulator), up to 2 each" in done.stdout
+    done = hpcqrl("check", COLUMNS="200", **simulated)
+    assert done.returncode == 0 and "samples of 2 qubits with gradient in" in " ".join(done.stdout.split()), done.stderr

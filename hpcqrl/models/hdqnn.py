@@ -85,8 +85,8 @@ class Networks:
         act = self.actor.acting(self.actor_part(parameters))
         return lambda observation: act(observation)[0]
 
-    def actor_part(self, parameters: Floats) -> Floats:
-        """The actor's part of a flat vector [size]: it is the last."""
+    def actor_part(self, parameters: flat.Vector) -> flat.Vector:
+        """The actor's part of a flat vector [size], NumPy's or torch's: it is the last."""
         return parameters[self.size - self.actor.size :]
 
     def torch_actions(self, low: Floats, high: Floats, shots: int | None) -> Callable[[Parts, Tensor], Tensor]:

@@ -5,11 +5,15 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import linear
 
 from hpcqrl.configuration import added, at_least
+
+Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Products:
 
     def __init__(self, options: ProductOptions) -> None:
         if options.device == "cuda" and not torch.cuda.is_available():
-            raise ValueError("device cuda: torch finds no GPU on this machine")
+            raise ValueError(f"device cuda: torch finds no GPU on this machine{_why()}")
         self.device, self._rounded = options.device, options.precision == "bfloat16"
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         given = os.environ.get("SLURM_CPUS_PER_TASK", "")
@@ -48,6 +52,24 @@ class Products:
 
     def __call__(self) -> AbstractContextManager[object]:
         return torch.autocast(self.device, torch.bfloat16) if self._rounded else nullcontext()
+
+
+def _why() -> str:
+    """What torch says of it: that it is built without CUDA, or which versions do not fit each other."""
+    if torch.version.cuda is None:
+        return ": it is built without CUDA"
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:
+        return f" for its CUDA {torch.version.cuda}: " + " ".join(str(error).split())[:300]
+    return ""
+
+
+def on_host(vector: Tensor) -> Floats:
+    """A vector as NumPy's: itself, where it is on the processor, else a copy, by pinned memory, which is faster."""
+    if vector.device.type == "cpu":
+        return vector.numpy()
+    return torch.empty(vector.shape, dtype=vector.dtype, pin_memory=True).copy_(vector).numpy()
 
 
 def last_linear(values: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -193,7 +193,8 @@ def _is_ours(error: BaseException) -> bool:
 
 @contextmanager
 def errors_end_all(agents: Agents, alone: bool = True) -> Iterator[None]:
-    """An exception in this block is printed and ends every rank of the job, with status 1, whatever they wait for.
+    """An exception in this block is printed and ends every rank of the job, whatever they wait for, with status 1, or
+    the exception's own `status`.
 
     Where all ranks fail alike, one speaks, as a rule the lowest, and ends the others. alone: also a single rank, which
     otherwise has the exception raised: nobody waits for it.
@@ -221,6 +222,7 @@ def errors_end_all(agents: Agents, alone: bool = True) -> Iterator[None]:
             message = f"hpcqrl: rank {agents.rank}:\n{traceback.format_exc()}"
         print(message, file=sys.stderr, flush=True)
         time.sleep(0.5 * _TURN)  # an abort may overtake what the launcher has not yet passed on
+        status = getattr(error, "status", 1)
         if agents.size == 1:
-            os._exit(1)
-        agents.comm.Abort(1)
+            os._exit(status)
+        agents.comm.Abort(status)

@@ -1,6 +1,5 @@
 """`hpcqrl check`: what every rank has, and how fast the ranks talk."""
 
-import os
 import platform
 import time
 
@@ -23,17 +22,17 @@ _REPEATS = 200
 _SHARED = (244, 2527)  # the smallest and the largest model of QA3C's Table I
 
 
-def report(agents: Agents, qpu: str, optimiser: Optimiser) -> None:
+def report(agents: Agents, qpu: str, gpu: str, optimiser: Optimiser) -> None:
     """Print, on rank 0, a table with a row for each rank, and what it costs to share. All must call.
 
-    qpu: what this rank's QPU is; optimiser: the one whose steps are timed in a push.
+    qpu, gpu: what this rank has of them; optimiser: the one whose steps are timed in a push.
     """
     facts = [
         platform.node(),
         ",".join(map(str, own_cores())),
         f"{library()}, {_LEVELS[MPI.Query_thread()]}",
         qpu,
-        _gpu(),
+        gpu,
     ]
     rows = [line.split("\t") for line in agents.gather_text("\t".join(facts))]
     milliseconds = 1e3 * _allreduce_seconds(agents)
@@ -67,16 +66,6 @@ def report(agents: Agents, qpu: str, optimiser: Optimiser) -> None:
         )
     else:
         print("one-sided operations go on while the root computes: asynchronous systems will use all ranks as agents")
-
-
-def _gpu() -> str:
-    if not os.path.exists("/proc/driver/nvidia/version"):
-        return "none"
-    import torch
-
-    if not torch.cuda.is_available():
-        return "none"
-    return f"{os.environ.get('CUDA_VISIBLE_DEVICES', '0')}: {torch.cuda.get_device_name(0)}"  # see launcher.take_gpu
 
 
 def _allreduce_seconds(agents: Agents) -> float:

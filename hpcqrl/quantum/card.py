@@ -25,6 +25,12 @@ def simulated() -> bool:
     return bool(settings.ENABLE_CUDASIM)
 
 
+class GpuMemoryError(ValueError):
+    """What is asked for is more than the memory that is free."""
+
+    status = 2  # of a run that it ends: it was asked too much
+
+
 @functools.cache
 def card() -> Card:
     """The card, opened. ValueError, in one line, where there is none, no driver, or one that does not fit."""

@@ -8,6 +8,8 @@ import numpy as np
 from numba import cuda
 from numpy.typing import NDArray
 
+from hpcqrl.quantum.card import GIB, GpuMemoryError, card, free_memory
+
 _SHAPES = 64  # of which arrays are kept, at most
 
 
@@ -21,7 +23,18 @@ class Rooms:
         """An array of this shape, with anything in it; an empty one has room for one number."""
         shape = tuple(max(1, size) for size in shape)
         free = self._free.get((shape, np.dtype(dtype).str))
-        return free.pop() if free else cuda.device_array(shape, dtype)
+        if free:
+            return free.pop()
+        try:
+            return cuda.device_array(shape, dtype)
+        except Exception as error:
+            if "OUT_OF_MEMORY" not in str(error) and not isinstance(error, MemoryError):
+                raise
+            size = np.prod(shape, dtype=float) * np.dtype(dtype).itemsize / GIB
+            raise GpuMemoryError(
+                f"{size:.2f} GiB of GPU memory more are needed for an array {shape}, and {free_memory() / GIB:.2f} GiB "
+                f"of {card().name} are free"
+            ) from error
 
     def give(self, *arrays: Any) -> None:
         """What was taken is not needed any more."""

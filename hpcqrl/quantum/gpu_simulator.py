@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcqrl.quantum import gpu_kernels, gpu_observables, gpu_preparation
-from hpcqrl.quantum.card import GIB, card, free_memory
+from hpcqrl.quantum.card import GIB, GpuMemoryError, card, free_memory
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.gpu_kernels import each, threads_for
 from hpcqrl.quantum.gpu_memory import Rooms, Scratch, there
@@ -47,12 +47,12 @@ class GpuSimulator:
         if self.dtype not in TILE:
             raise ValueError(f"the precision is float32 or float64, not {self.dtype}")
         self.card = card()
-        program = lower(circuit, expval)
+        self.program = program = lower(circuit, expval)
         bits, _, self._n_angles, _, derived = program.sizes
         self._bits, self._places = bits, circuit.n_angles + circuit.n_weights + derived
         self._tile = tile or TILE[self.dtype]
-        self._plan = passes_of(program, self._tile)
-        self._whole = len(self._plan.passes) == 1 and self._plan.passes[0].permutation < 0  # a state is one tile
+        self.passes = passes_of(program, self._tile)
+        self._whole = len(self.passes.passes) == 1 and self.passes.passes[0].permutation < 0  # a state is one tile
         self._needed(1, True, self.card.memory)
         self._rooms = Rooms()
         self._n_terms, self._n_rows, self._n_slots = len(program.terms), len(program.rows), len(program.slots)
@@ -61,8 +61,8 @@ class GpuSimulator:
         starts = np.searchsorted(places[order], np.arange(self._places + 1))
         tables = (program.rows, program.slots, program.rotations, program.lines, program.terms, sources(program))
         self._rows, self._slots, self._rotations, self._lines, self._terms, self._permutations = map(there, tables)
-        self._moves, self._order, self._starts = map(there, (self._plan.moves, order, starts))
-        masks = {one.mask for one in self._plan.passes if one.permutation < 0}
+        self._moves, self._order, self._starts = map(there, (self.passes.moves, order, starts))
+        masks = {one.mask for one in self.passes.passes if one.permutation < 0}
         self._spread = {mask: tuple(map(there, spread(bits, mask))) for mask in masks}
 
     def run(self, angles: Floats, weights: Floats, first: int | None = None) -> Floats:
@@ -74,7 +74,7 @@ class GpuSimulator:
         return result
 
     def run_for_gradient(self, angles: Floats, weights: Floats, first: int | None = None) -> tuple[Floats, Held]:
-        """The same, and what `gradient` needs; ValueError for more samples than fit the memory that is free."""
+        """The same, and what `gradient` needs; GpuMemoryError for more samples than fit the memory that is free."""
         angles, weights = self._inputs(angles, weights)
         self._needed(len(angles), True, free_memory())
         return self._run(angles, weights, self._results(first))
@@ -91,7 +91,7 @@ class GpuSimulator:
             lams = room.take(held.states.shape, self.dtype)
             count = samples << self._bits
             if self._expval:
-                observed = self._rows, self._plan.gates, held.matrices
+                observed = self._rows, self.passes.gates, held.matrices
                 each(gpu_observables.observe_adjoint, count, *observed, held.states, seed, lams)
             else:
                 each(gpu_observables.probabilities_adjoint, count, held.states, seed, lams)
@@ -100,7 +100,7 @@ class GpuSimulator:
             slopes = room.take((samples, self._n_slots), np.float64)
             gradient = room.take((self._places, samples), np.float64)
             tables = self._rows, self._slots, self._rotations, self._lines
-            of_rows = held.values, held.matrices, self._plan.gates, u, held.bloch, seed, slopes
+            of_rows = held.values, held.matrices, self.passes.gates, u, held.bloch, seed, slopes
             each(gpu_preparation.slopes_of_rows, samples * self._n_rows, *tables, *of_rows)
             each(gpu_preparation.gather, self._places * samples, self._starts, self._order, slopes, gradient)
             if self._n_terms:
@@ -149,8 +149,8 @@ class GpuSimulator:
                 parts = room.take((samples, (1 << self._bits) // chunk, results, 3), np.float64)
                 threads = threads_for(min(chunk, 1024))
                 observe = gpu_observables.observe[samples * parts.shape[1], threads]
-                observe(self._rows, self._plan.gates, held.states, parts, chunk)
-                tables = self._rows, self._plan.gates, held.matrices
+                observe(self._rows, self.passes.gates, held.states, parts, chunk)
+                tables = self._rows, self.passes.gates, held.matrices
                 each(gpu_observables.results, samples * results, *tables, parts, held.bloch, result)
             else:
                 each(gpu_observables.probabilities, samples * results, held.states, result)
@@ -173,9 +173,9 @@ class GpuSimulator:
             tables = self._rows, self._slots, self._rotations, self._lines
             each(gpu_preparation.prepare, samples * self._n_rows, *tables, held.values, held.matrices)
             states = held.states
-            apart = any(one.permutation >= 0 for one in self._plan.passes)
+            apart = any(one.permutation >= 0 for one in self.passes.passes)
             spare = room.take(states.shape, self.dtype) if apart else states
-            for one in self._plan.passes:
+            for one in self.passes.passes:
                 if one.permutation >= 0:
                     self._permute(states, spare, one, False)
                     states, spare = spare, states
@@ -196,7 +196,7 @@ class GpuSimulator:
         if not self._whole:
             states, spare = (room.take(states.shape, self.dtype) for _ in range(2))
             states.copy_to_device(held.states)
-        for one in reversed(self._plan.passes):
+        for one in reversed(self.passes.passes):
             if one.permutation >= 0:
                 self._permute(states, spare, one, True)
                 states, spare = spare, states
@@ -225,9 +225,9 @@ class GpuSimulator:
     def _bytes(self, gradient: bool) -> int:
         """Of the card's memory, for a sample."""
         states = 1 + (gradient or not self._whole) + (gradient and not self._whole) * 2
-        parts = 0 if self._whole else 64 * max(one.stop - one.start for one in self._plan.passes)
+        parts = 0 if self._whole else 64 * max(one.stop - one.start for one in self.passes.passes)
         tiles = 1 if self._whole else 1 << self._bits - self._tile
-        rows = len(self._plan.moves)
+        rows = len(self.passes.moves)
         small = rows * (16 * self.dtype.itemsize + 64 * 2) + 16 * self._places + 24 * len(self.circuit.measured)
         return states * (2 << self._bits) * self.dtype.itemsize + small + gradient * parts * tiles
 
@@ -236,7 +236,7 @@ class GpuSimulator:
         needed = samples * self._bytes(gradient)
         if needed > memory:
             batch = f"a batch of {samples}" if samples > 1 else "one sample"
-            raise ValueError(
+            raise GpuMemoryError(
                 f"{batch} of a circuit of {self.circuit.qubits} qubits takes {needed / GIB:.2f} GiB of GPU memory "
                 f"with its gradient, and of {self.card.name} {memory / GIB:.2f} GiB are free"
             )

@@ -22,7 +22,7 @@ from hpcqrl.explorer import Explorer
 from hpcqrl.models import hybrid_options as hybrid
 from hpcqrl.models.hdqnn import Networks
 from hpcqrl.models.hybrid_options import HybridOptions
-from hpcqrl.models.products import ProductOptions, Products, check_products
+from hpcqrl.models.products import ProductOptions, Products, check_products, on_host
 from hpcqrl.models.surrogate_quality import MEASURED, quality, surrogate_error
 from hpcqrl.models.trained_vector import TrainedVector
 from hpcqrl.parallel.pushes import Refusals
@@ -75,7 +75,7 @@ class Agent:
         self.trained = TrainedVector(self.model.layouts, theta, config.device)
         observation, self.actions = sizes(self.env)
         beside = {"angles_t": self.model.actor.n_angles, "bits_t": config.qubits}
-        self.explorer.remember(min(config.replay, config.steps), observation, self.actions, beside)
+        self.explorer.remember(min(config.replay, config.steps), observation, self.actions, beside, config.device)
         self.refusals = Refusals()
         self.follow()
 
@@ -91,7 +91,7 @@ class Agent:
 
     def follow(self) -> None:
         """Let `act` go by the actor's present parameters."""
-        self.act = self.model.actor.acting(self.model.actor_part(self.trained.theta.detach().cpu().numpy()))
+        self.act = self.model.actor.acting(on_host(self.model.actor_part(self.trained.theta.detach())))
 
     def explore(self, observation: Floats, step: int) -> tuple[Floats, Floats, Floats]:
         """An action with exploration noise, at first a random one; and the circuit's angles and bits."""
@@ -121,7 +121,7 @@ class Agent:
         for due in self.turns(number):
             losses |= self.gradients(due, batch)
             gradient = self.trained.gradient[self.trained.piece(due)]
-            mean = agents.mean(gradient.cpu().numpy())
+            mean = agents.mean(on_host(gradient))
             if not self.refusals.refuse(mean):
                 gradient.copy_(self._tensor(mean))
                 self.step(due)
@@ -136,7 +136,7 @@ class Agent:
         for rows in np.array_split(order, self.config.surrogate_updates):
             losses.append(self.gradients(["qtdnn"], [part[rows] for part in batch])["qtdnn"])
             trained.adam(["qtdnn"], self.config.learning_rate)
-        mean = agents.mean(trained.moved(["qtdnn"]).cpu().numpy())
+        mean = agents.mean(on_host(trained.moved(["qtdnn"])))
         trained.move_to(["qtdnn"], before if self.refusals.refuse(mean) else self._tensor(mean))
         return float(np.mean(losses))
 
@@ -173,8 +173,8 @@ class Agent:
             self.trained.targets_follow(["critic_1", "critic_2", "actor"], self.config.tau)
             self.follow()
 
-    def _tensor(self, array: Floats) -> Tensor:
-        return torch.from_numpy(array).to(self.trained.theta.device)
+    def _tensor(self, array: Floats | Tensor) -> Tensor:
+        return array if isinstance(array, Tensor) else torch.from_numpy(array).to(self.trained.theta.device)
 
 
 def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Floats]:

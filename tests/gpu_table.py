@@ -1,0 +1,272 @@
+"""What `gpu.sh` runs: correctness of circuits and of hDQNN on a GPU, then how fast they are there."""
+
+import importlib.util
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import torch
+from every_gate import every_gate
+
+from hpcqrl.quantum.card import Card, card, simulated
+from hpcqrl.quantum.circuit import Circuit
+from hpcqrl.quantum.circuits import efficient_su2
+from hpcqrl.quantum.devices import make_device
+from hpcqrl.quantum.gpu_simulator import GpuSimulator
+from hpcqrl.quantum.simulator import Simulator
+from hpcqrl.systems import hdqnn_td3
+
+TINY = "--tiny" in sys.argv
+SECONDS = 270.0  # after which no other row is begun
+LAYERS = 4  # of the circuits that are timed
+QUBITS = (2,) if TINY else (8, 10, 13, 16, 20, 22)
+BATCHES = (1, 2) if TINY else (1, 16, 256, 4096)
+TOLERANCE = {np.float32: 2e-5, np.float64: 1e-10}
+BEGIN = time.monotonic()
+
+
+class HumanoidSized(gymnasium.Env):
+    """As many numbers as Humanoid-v4 has, and no physics: what is timed is the agent."""
+
+    observation_space = gymnasium.spaces.Box(-1, 1, (376,), np.float32)
+    action_space = gymnasium.spaces.Box(-0.4, 0.4, (17,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.np_random.standard_normal(376, np.float32).clip(-1, 1), {}
+
+    def step(self, action):
+        return self.np_random.standard_normal(376, np.float32).clip(-1, 1), float(action.sum()), False, False, {}
+
+
+gymnasium.register("HumanoidSized-v0", HumanoidSized, max_episode_steps=1000)
+
+
+class Alone:
+    """The agents of a run, where there is one."""
+
+    rank, size = 0, 1
+
+    def mean(self, vector):
+        return vector
+
+
+def inputs(circuit: Circuit, samples: int) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(circuit.qubits)
+    return random.uniform(-3, 3, (samples, circuit.n_angles)), random.uniform(-3, 3, circuit.weights or (0,))
+
+
+def wrong(circuit: Circuit, expval: bool, dtype: type, tile: int | None = None) -> float:
+    """By how much results and gradients of a batch differ from the processor's, relative to the largest of each."""
+    angles, weights = inputs(circuit, 3)
+    answers = []
+    for simulator in (GpuSimulator(circuit, expval, dtype, tile), Simulator(circuit, expval, np.float64)):
+        result, held = simulator.run_for_gradient(angles, weights)
+        cotangent = np.random.default_rng(0).uniform(-1, 1, result.shape)
+        answers.append((result, *simulator.gradient(angles, weights, held, cotangent)))
+    return max(
+        float(np.abs(ours - theirs).max(initial=0.0) / max(1.0, np.abs(theirs).max(initial=0.0)))
+        for ours, theirs in zip(*answers, strict=True)
+    )
+
+
+def circuits_are_right() -> bool:
+    """Every gate, where a state is one tile and where it is several, with permutations within and across them."""
+    good = True
+    for qubits in (4,) if TINY else (4, 8, 10, 11, 12, 13, 14, 18):
+        for dtype in (np.float32, np.float64):
+            for expval in (True, False) if qubits < 14 else (True,):
+                error = wrong(every_gate(qubits), expval, dtype, 3 if TINY else None)
+                good &= error <= TOLERANCE[dtype]
+                what = "words" if expval else "probabilities"
+                print(f"every gate, {qubits} qubits, {dtype.__name__}, {what}: largest error {error:.1e}", flush=True)
+    circuit = every_gate(4 if TINY else 10)
+    angles, weights = inputs(circuit, 2)
+    ours, theirs = (
+        make_device(circuit, name, seed=3).sample(angles, weights, 10 if TINY else 1000)
+        for name in ("native-gpu", "native")
+    )
+    differ = float((ours != theirs).any(axis=2).mean())
+    print(f"sampled: {100 * differ:.2f} % of shots differ from the processor's", flush=True)
+    return good and differ <= 0.01
+
+
+def hdqnn(env: str, device: str, surrogate: str = "sampled", **options) -> hdqnn_td3.Agent:
+    """An agent that has played."""
+    sizes = {"qubits": 2, "layers": 1, "hidden": 8, "qtdnn_hidden": 8, "batch": 4, "replay": 100} if TINY else {}
+    qpu = "native-gpu" if device == "cuda" and surrogate == "exact" else "native"
+    device = "cpu" if TINY else device
+    config = hdqnn_td3.Config(
+        env=env, steps=10_000, random_steps=20, device=device, surrogate=surrogate, qpu=qpu, **(sizes | options)
+    )
+    agent = hdqnn_td3.Agent(config, 0, hdqnn_td3.circuit(config))
+    for _ in range(10 if TINY else 300):
+        play(agent)
+    return agent
+
+
+def play(agent: hdqnn_td3.Agent) -> None:
+    """A step, as of `learn`."""
+    explorer = agent.explorer
+    observation_t = explorer.episode.observation
+    action_t, angles_t, bits_t = agent.explore(observation_t, explorer.steps)
+    observation_tp1, reward_t, terminated, truncated = explorer.episode.step(action_t)
+    explorer.replay.add(observation_t, action_t, reward_t, observation_tp1, float(terminated), angles_t, bits_t)
+    explorer.steps += 1
+    if terminated or truncated:
+        explorer.episode.begin()
+
+
+def hdqnn_is_right() -> bool:
+    """The same updates on both: parameters that have moved alike, as far as float32 tells."""
+    good = True
+    for surrogate in ("expected",) if TINY else ("sampled", "expected", "exact"):
+        agents = [hdqnn("Pendulum-v1", device, surrogate) for device in ("cpu", "cuda")]
+        before = agents[0].trained.theta.detach().clone()
+        for agent in agents:
+            for update in range(1, 11):
+                agent.update(update, Alone())
+        ours, theirs = (agent.trained.theta.detach().cpu() for agent in agents)
+        differ, moved = float((ours - theirs).abs().mean()), float((theirs - before).abs().mean())
+        print(
+            f"hDQNN, {surrogate}: after 10 updates parameters differ by {differ:.1e}, moved by {moved:.1e}", flush=True
+        )
+        good &= differ < 0.05 * moved
+    return good
+
+
+def best(call: Callable[[], object], seconds: float = 0.6, most: int = 50) -> float:
+    """The shortest of several calls, after one to warm up."""
+    call()
+    times, begin = [], time.monotonic()
+    while not times or (len(times) < most and time.monotonic() - begin < seconds):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def forward_and_gradient(circuit: Circuit, name: str, samples: int) -> float:
+    """Seconds a sample."""
+    device = make_device(circuit, name)
+    angles, weights = inputs(circuit, samples)
+
+    def call() -> None:
+        value, pullback = device.expval_vjp(angles, weights)
+        pullback(value)
+
+    return best(call) / samples
+
+
+def traffic(circuit: Circuit) -> float:
+    """Bytes of GPU memory that a sample's states cross, forward and back, as the passes are: what they read and write.
+
+    A state that is one tile crosses when it is kept and read off, and when lambda is made and run back.
+    """
+    simulator = GpuSimulator(circuit, True)
+    bits, passes = simulator.program.sizes[0], simulator.passes.passes
+    whole = len(passes) == 1
+    moved = 1.0 + 1.0 + 2.0 + 2.0  # the first pass writes, words are read off, lambda is made, both are run back
+    if not whole:
+        acting = [each for each in passes if each.stop > bits]
+        moved = 2.0 * len(acting) + 1.0 + 2.0 + 2.0 + 4.0 * len(passes)
+    return moved * (8 << bits)
+
+
+def bandwidth() -> float:
+    """Bytes a second of a copy on the card, read and written."""
+    numbers = torch.empty(1 << 28, dtype=torch.float32, device="cuda")
+    other = torch.empty_like(numbers)
+
+    def call() -> None:
+        other.copy_(numbers)
+        torch.cuda.synchronize()
+
+    return 2.0 * numbers.numel() * 4 / best(call)
+
+
+def rows_of_circuits(reached: float) -> list[str]:
+    """The table of circuits; reached: bytes a second of a copy, NaN under the simulator."""
+    lightning = importlib.util.find_spec("pennylane_lightning") and importlib.util.find_spec("pennylane")
+    text = ["| qubits | batch | us a sample, GPU | us a sample, 1 core | times | lightning.gpu | share of bandwidth |"]
+    text.append("|" + " --- |" * 7)
+    for qubits in QUBITS:
+        circuit = efficient_su2(qubits, LAYERS)
+        if time.monotonic() - BEGIN > SECONDS:
+            text.append(f"| {qubits} | not measured in time ||||||")
+            continue
+        core = forward_and_gradient(circuit, "native", 16 if qubits < 14 else 1)
+        other = "-"
+        if lightning and not TINY:
+            try:
+                other = f"{1e6 * forward_and_gradient(circuit, 'lightning.gpu', 1):.4g}"
+            except Exception as error:  # it is only beside it
+                other = type(error).__name__
+        for batch in BATCHES:
+            begin = f"| {qubits} | {batch} |"
+            if time.monotonic() - BEGIN > SECONDS:
+                text.append(f"{begin} not measured in time |||||")
+                continue
+            try:
+                own = forward_and_gradient(circuit, "native-gpu", batch)
+            except ValueError as error:
+                text.append(f"{begin} {str(error).split(' and of ')[0]} |||||")
+                continue
+            share = 100.0 * traffic(circuit) / own / reached
+            text.append(f"{begin} {1e6 * own:.4g} | {1e6 * core:.4g} | {core / own:.3g} | {other} | {share:.2g} % |")
+            print(text[-1], flush=True)
+    return text
+
+
+def rows_of_hdqnn() -> list[str]:
+    """Steps a second of an agent that plays and learns."""
+    text = ["| hDQNN | surrogate | steps/s, GPU | steps/s, 1 core | ms a step, GPU |", "|" + " --- |" * 5]
+    for env in ("Pendulum-v1",) if TINY else ("Pendulum-v1", "HumanoidSized-v0"):
+        for surrogate in ("sampled",) if TINY else ("sampled", "exact"):
+            if time.monotonic() - BEGIN > SECONDS:
+                text.append(f"| {env} | {surrogate} | not measured in time |||")
+                continue
+            seconds = {}
+            for device in ("cuda", "cpu"):
+                agent, update = hdqnn(env, device, surrogate), 0
+
+                def step(agent=agent) -> None:
+                    nonlocal update
+                    for _ in range(2):  # an update of the critics alone, and one of all
+                        update += 1
+                        play(agent)
+                        agent.update(update, Alone())
+
+                seconds[device] = 0.5 * best(step, 3.0, 200)
+            gpu, cpu = seconds["cuda"], seconds["cpu"]
+            text.append(f"| {env} | {surrogate} | {1 / gpu:.4g} | {1 / cpu:.4g} | {1e3 * gpu:.2f} |")
+            print(text[-1], flush=True)
+    return text
+
+
+def main() -> None:
+    found: Card = card()
+    versions = f"driver for CUDA {found.driver}, CUDA {found.runtime}, torch {torch.__version__}"
+    head = f"{found.name}, {found.memory / (1 << 30):.0f} GiB, {versions}; beside it {platform.processor() or 'a core'}"
+    print(head, flush=True)
+    if not simulated() and not torch.cuda.is_available():
+        sys.exit("torch finds no GPU, though Numba does: bring a torch for CUDA")
+    torch.set_num_threads(1)
+    if not (circuits_are_right() and hdqnn_is_right()):
+        sys.exit("wrong: nothing is timed")
+    reached = float("nan") if simulated() else bandwidth()
+    out = Path(next((text for text in sys.argv[1:] if not text.startswith("--")), "gpu.md"))
+    text = [f"{head}. A copy on the card moves {reached / 1e9:.0f} GB/s. float32; circuits of {LAYERS} layers.", ""]
+    text += [*rows_of_circuits(reached), "", *rows_of_hdqnn()]
+    out.write_text("\n".join(text) + "\n")
+    print(f"{out}, after {time.monotonic() - BEGIN:.0f} s")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    main()
