@@ -22,6 +22,8 @@ class Train(Generic[Config]):
     """Seconds between checkpoints, which `hpcqrl resume` goes on from; 0: only at SIGUSR1 or SIGTERM."""
     patience: float = 60.0
     """Seconds that a run which was told to end waits for a rank that hangs, before it ends without it."""
+    lose_at_most: int = 0
+    """Ranks, but not the root, that the run may lose and go on without, where the MPI can: qa3c, qdqn-dper."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Resume:
     """Its results file; everything else is in there."""
     patience: float = 60.0
     """Seconds that a run which was told to end waits for a rank that hangs, before it ends without it."""
+    lose_at_most: int = 0
+    """Ranks, but not the root, that the run may lose and go on without, where the MPI can: qa3c, qdqn-dper."""
     named: tyro.conf.OmitArgPrefixes[NamedAgain] = NamedAgain()
 
 
