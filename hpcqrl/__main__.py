@@ -135,7 +135,9 @@ def _train(arguments: Sequence[str]) -> None:
     name, options = _train_options(arguments)
     interruption.patience = options.patience
     wanted = name, options.system, options.out, options.overwrite, options.checkpoint_every
-    _with_agents(lambda agents, run: run.train(agents, interruption, *wanted), interruption)
+    _with_agents(
+        lambda agents, run: run.train(agents, interruption, *wanted), interruption, lose_at_most=options.lose_at_most
+    )
 
 
 def _train_options(arguments: Sequence[str]) -> tuple[str, Train[Config]]:
@@ -165,7 +167,7 @@ def _resume(arguments: Sequence[str]) -> None:
     def resume(agents: Any, run: ModuleType) -> None:
         run.resume(agents, interruption, options.path, run.Named(**named))
 
-    _with_agents(resume, interruption, options.path)
+    _with_agents(resume, interruption, options.path, options.lose_at_most)
 
 
 def _named_in(path: str) -> dict[str, str]:
@@ -180,7 +182,10 @@ def _named_in(path: str) -> dict[str, str]:
 
 
 def _with_agents(
-    do: Callable[[Any, ModuleType], None], interruption: Interruption | None = None, file: object = ""
+    do: Callable[[Any, ModuleType], None],
+    interruption: Interruption | None = None,
+    file: object = "",
+    lose_at_most: int = 0,
 ) -> None:
     """Start MPI and do it on all ranks; how it ends is the exit status. file: whose fault a refusal is."""
     try:
@@ -190,7 +195,7 @@ def _with_agents(
     from hpcqrl import run
 
     try:
-        agents = start(interruption)
+        agents = start(interruption, lose_at_most)
         with errors_end_all(agents):
             do(agents, run)
         if interruption is not None:

@@ -25,6 +25,7 @@ def train(
     overwrite: bool = False,
     checkpoint_every: float = 60.0,
     patience: float = 60.0,
+    lose_at_most: int = 0,
     circuit: str | Callable[..., Any] | None = None,
     qpu: str | Callable[..., Any] | None = None,
     **options: Any,
@@ -34,14 +35,15 @@ def train(
     system: "dist-qtrl", "qa3c", "qdqn-dper", "hdqnn-td3", "ppo", or one's own, a module or its name. options: of the
     system, as `hpcqrl train SYSTEM --help` names them, with _ for -. circuit: one's own, a function (qubits, layers) ->
     Circuit or its name, "module:function"; qpu: a device's name, or a function (wires, shots, seed, rank) -> PennyLane
-    device. out: runs/SYSTEM-DATE-TIME.h5 by default. checkpoint_every, patience: seconds.
+    device. out: runs/SYSTEM-DATE-TIME.h5 by default. checkpoint_every, patience: seconds. lose_at_most:
+    ranks that may be lost, where the MPI goes on without.
     Raises ValueError for what cannot be done. Under a launcher all ranks must call, and an error on one ends all;
     SIGTERM and SIGUSR1 leave a checkpoint and raise SystemExit with status 75: a batch system may start the job again.
     The first Ctrl-C leaves a checkpoint and then is a KeyboardInterrupt, the second one at once.
     """
     name = name_of(system)
     options |= {name: name_of(own) for name, own in (("circuit", circuit), ("qpu", qpu)) if own is not None}
-    with _on_all_ranks(patience) as (agents, interruption):
+    with _on_all_ranks(patience, lose_at_most) as (agents, interruption):
         from hpcqrl import run
 
         config: Config | None = None
@@ -59,12 +61,13 @@ def resume(
     circuit: str | Callable[..., Any] | None = None,
     qpu: str | Callable[..., Any] | None = None,
     patience: float = 60.0,
+    lose_at_most: int = 0,
 ) -> Path:
     """Carry on with a run that was cut off, from its last checkpoint, and give its path. As `train`.
 
     system, env, circuit, qpu: what is one's own must be named again, since a file may come from anybody.
     """
-    with _on_all_ranks(patience) as (agents, interruption):
+    with _on_all_ranks(patience, lose_at_most) as (agents, interruption):
         from hpcqrl import run
 
         named = (None if own is None else name_of(own) for own in (system, env, circuit, qpu))
@@ -73,13 +76,13 @@ def resume(
 
 
 @contextmanager
-def _on_all_ranks(patience: float) -> Iterator[tuple["Agents", "Interruption"]]:
+def _on_all_ranks(patience: float, lose_at_most: int) -> Iterator[tuple["Agents", "Interruption"]]:
     from hpcqrl.interruption import EXIT_STATUS, Interruption
     from hpcqrl.parallel.agents import Interrupted, Refused, errors_end_all, start
 
     interruption = Interruption(patience)
     try:
-        agents = start(interruption)
+        agents = start(interruption, lose_at_most)
         with errors_end_all(agents, alone=False):
             yield agents, interruption
     except Refused as refused:

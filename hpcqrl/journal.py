@@ -67,6 +67,7 @@ class Journal:
         self._meeting, self._synchronous = Meeting(agents, self._streams), synchronous
         self._extra = [column.name for column in columns[len(EPISODE) :]]
         self._whole = [column.name for column in columns[len(EPISODE) :] if np.dtype(column.dtype).kind in "iu"]
+        self._lost = {"lost": 0} if "lost" in self._extra else {}  # rank 0 knows better
         self._checked = False
         self._last: dict[int, float] = {}  # of each agent, when its last episode ended
         self._named: set[int] = set()  # ranks that did not come
@@ -79,6 +80,7 @@ class Journal:
 
         Raises TypeError, at the first call, if these are not the columns that the system states.
         """
+        extra |= self._lost
         if not self._checked and set(extra) != set(self._extra):
             raise TypeError(f"the system states the columns {self._extra}, but its record has {list(extra)}")
         self._checked = True
@@ -179,8 +181,9 @@ class Journal:
             ends = meeting.told or self._interruption.arrived  # it, or another rank
             if not missing or not (self._synchronous or kept == set(states)):
                 before = self._kept_before(missing) if missing else {}
+                before |= {rank: {} for rank in self._agents.losses.lost}  # what they had begun is no more theirs
                 self._keep(*(stream.rest() for stream in self._streams))
-                in_order = [state for _, state in sorted((before | states).items())]
+                in_order = [state for _, state in sorted((states | before).items())]
                 self._recorder.checkpoint(self._elapsed(), common(), in_order, ends)
                 kept = set(states)
             if not missing or (kept and not ends) or self._interruption.ends_after(waited):
@@ -259,6 +262,7 @@ class Journal:
         if self._recorder is None or self._progress is None:
             return
         if rows is not None:
+            rows = self._agents.losses.keep(rows)
             self._recorder.append(rows)
             self._progress.show(rows)
             self._last.update(zip(rows["agent"].tolist(), rows["time"].tolist(), strict=True))

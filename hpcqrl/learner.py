@@ -46,9 +46,9 @@ class Learner:
 
     def restore(self, common: State, own: State) -> bool:
         """Go on from a checkpoint; whether this agent was there then, else it has at most unfinished episodes."""
-        self.saved = common | own
         unfinished = own.get("unfinished", np.empty(0, np.int64)).tolist()
         self.unfinished = [number for number in unfinished if number < self.episodes]
+        self.saved = common | own | {"unfinished": np.array(self.unfinished, np.int64)}
         if "random.action" in own:
             set_random_states(self.generators, own)
             self._seeded.restore(own, int(common["version"]))
@@ -59,6 +59,8 @@ class Learner:
 
     def begin(self, shared: "Parameters") -> int | None:
         """The number of the episode to play: one that a checkpoint cut off, or the next; None: there are no more."""
+        if self.unfinished and self.unfinished[-1] >= self.episodes:
+            self.unfinished.pop()  # there were no more, but those of a lost agent may have come
         if not self.unfinished:
             self.unfinished.append(shared.count("episodes"))
         if self.unfinished[-1] >= self.episodes:

@@ -27,6 +27,8 @@ class Train(Generic[Config]):
     """Seconds between checkpoints, which `hpcqrl resume` goes on from; 0: only at SIGUSR1 or SIGTERM."""
     patience: float = 60.0
     """Seconds that a run which was told to end waits for a rank that hangs, before it ends without it."""
+    lose_at_most: int = 0
+    """Ranks, but not the root, that the run may lose and go on without, where the MPI can: qa3c, qdqn-dper."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Resume:
     """The file of options that it was trained with: what is one's own in there is named by it, too."""
     patience: float = 60.0
     """Seconds that a run which was told to end waits for a rank that hangs, before it ends without it."""
+    lose_at_most: int = 0
+    """Ranks, but not the root, that the run may lose and go on without, where the MPI can: qa3c, qdqn-dper."""
     named: tyro.conf.OmitArgPrefixes[NamedAgain] = NamedAgain()
 
 

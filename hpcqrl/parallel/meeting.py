@@ -46,8 +46,9 @@ class Meeting:
         self._number, self._open, self.here, self.told = self._number + 1, True, set(), False
 
     def missing(self) -> set[int]:
-        """Of rank 0: those that have not come, nor been absent before."""
-        return set(range(1, self._agents.size)) - self.here - self.absent
+        """Of rank 0: those that have not come, nor been absent before, nor are lost."""
+        self.absent -= self._agents.losses.lost
+        return set(range(1, self._agents.size)) - self.here - self.absent - self._agents.losses.lost
 
     def arrived(self) -> int | None:
         """Of rank 0: a rank that has just come, perhaps late for an earlier meeting: then it is not `here`."""
@@ -55,10 +56,10 @@ class Meeting:
             rank, (number, told) = self._early.popitem()
         else:
             status, word = MPI.Status(), np.empty(2, np.int64)
-            if not self._comm.Iprobe(MPI.ANY_SOURCE, _HERE, status):
+            if not (message := self._comm.Improbe(MPI.ANY_SOURCE, _HERE, status)):
                 return None
             rank = status.Get_source()
-            self._comm.Recv(word, rank, _HERE)
+            message.Recv(word)
             number, told = int(word[0]), bool(word[1])
         if number > self._number:  # rank 0 has looked for those who are late, and is not yet here itself
             self._early[rank] = number, told
@@ -72,11 +73,19 @@ class Meeting:
 
     def take(self, rank: int) -> tuple[list[np.ndarray], State]:
         """Of rank 0: what a rank that has come brings: its rows of each stream, and its state."""
-        return [stream.receive_rest(rank) for stream in self._streams], receive(self._agents, rank)
+        rows, state = [stream.receive_rest(rank) for stream in self._streams], State()
+        try:
+            state = receive(self._agents, rank)
+        except MPI.Exception as error:  # it is lost
+            self._agents.losses.note(self._comm, error)
+        return rows, state
 
     def go_on(self, rank: int, ends: bool = False) -> None:
         """Of rank 0: let a rank that has come go its way."""
-        self._comm.Send(np.array([ends], np.int64), rank, _GO_ON)
+        try:
+            self._comm.Send(np.array([ends], np.int64), rank, _GO_ON)
+        except MPI.Exception as error:  # it is lost
+            self._agents.losses.note(self._comm, error)
 
     def end(self, ends: bool) -> None:
         """Of rank 0: let all go on that are here."""

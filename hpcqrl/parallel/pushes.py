@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 State = dict[str, NDArray]
 
-OF_NOW = ("finished", "resting")  # counters of agents that have come to the end, or whose QPUs have failed
+OF_NOW = ("finished", "resting", "left")  # counters of agents at the end, whose QPUs have failed; what lost ones left
 _MOST_REFUSED = 10  # in a row
 
 
@@ -49,8 +49,11 @@ class Parameters(Protocol):
     def count(self, name: str, increment: int = 1) -> int:
         """Add to a counter; its value before. An increment of 0 reads it."""
 
-    def finish(self, meanwhile: Callable[[], None]) -> Floats:
-        """Wait for all agents, calling `meanwhile` again and again; the final theta. All ranks must call."""
+    def finish(self, meanwhile: Callable[[], None], again: Callable[[], None] = ...) -> Floats:
+        """Wait for all agents, calling `meanwhile` again and again; the final theta. All ranks must call.
+
+        again: how this agent goes on if one is lost, and episodes are left that it had begun.
+        """
 
     def checkpoint_due(self, wanted: bool) -> bool:
         """Whether this agent wants a checkpoint, or another has asked for one: all meet before their next push."""

@@ -57,11 +57,15 @@ class RecordStream:
 
     def receive_rest(self, rank: int) -> np.ndarray:
         """Of rank 0: the rows that a rank's `send_rest` brings, and all that it sent before and others since."""
-        waiting = Waiting(self._agents, for_=rank)
-        while not self.comm.Iprobe(rank, _TAG + 1):
-            waiting.look()
-            time.sleep(0.0002)
-        return np.concatenate([*self._arrived(), self._receive(rank, _TAG + 1)])
+        waiting, status, message = Waiting(self._agents, for_=rank), MPI.Status(), None
+        try:
+            while not (message := self.comm.Improbe(rank, _TAG + 1, status)):
+                waiting.look()
+                time.sleep(0.0002)
+        except MPI.Exception as error:  # it is lost
+            self._agents.losses.note(self.comm, error)
+        arrived = self._arrived()
+        return np.concatenate([*arrived, self._receive(message, status)]) if message else np.concatenate(arrived)
 
     def rest(self) -> np.ndarray:
         """Of rank 0: what there is now, its own included."""
@@ -76,15 +80,17 @@ class RecordStream:
         return np.array(rows, self.dtype)
 
     def _arrived(self) -> list[np.ndarray]:
-        rows = []
+        rows = [np.empty(0, self.dtype)]
         status = MPI.Status()
-        while self.comm.Iprobe(MPI.ANY_SOURCE, _TAG, status):
-            rows.append(self._receive(status.Get_source(), _TAG))
+        while message := self.comm.Improbe(MPI.ANY_SOURCE, _TAG, status):
+            rows.append(self._receive(message, status))
         return rows
 
-    def _receive(self, source: int, tag: int) -> np.ndarray:
-        status = MPI.Status()
-        self.comm.Probe(source, tag, status)
+    def _receive(self, message: MPI.Message, status: MPI.Status) -> np.ndarray:
         rows = np.empty(status.Get_count(MPI.BYTE) // self.dtype.itemsize, self.dtype)
-        self.comm.Recv([rows.view(np.uint8), MPI.BYTE], source, tag)
+        try:
+            message.Recv([rows.view(np.uint8), MPI.BYTE])
+        except MPI.Exception as error:  # its sender is lost
+            self._agents.losses.note(self.comm, error)
+            return rows[:0]
         return rows

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcqrl.parallel.agents import Agents
+from hpcqrl.parallel.arrays import gather
 from hpcqrl.parallel.mpi import MPI
 from hpcqrl.parallel.pushes import OF_NOW, Floats, Optimiser, Refusals, State
 from hpcqrl.parallel.replica import CHECKPOINTS, HEAD, TARGET_VERSION, Replica
@@ -20,6 +21,7 @@ from hpcqrl.parallel.window import Patience
 _ROOT = 0
 _PULL, _PUSH, _TARGET, _RENEW, _COUNT, _CHECKPOINT = range(7101, 7107)  # tags of questions and of their answers
 _NOTHING = np.empty(0)
+_NO_NUMBERS = np.empty(0, np.int64)
 
 
 class ServedParameters:
@@ -41,12 +43,16 @@ class ServedParameters:
         self.refusals = Refusals()
         self._comm = agents.comm.Dup()
         self.agents = agents.size - 1
+        self._losses = agents.losses
         self._counters = dict.fromkeys(("refused", *OF_NOW, *counters), 0)
         self._names = list(self._counters)
         self._copy, self._wait = Replica(theta, optimiser.rows), Patience()
         self._answer = np.zeros(HEAD + theta.size)  # the head, and theta or its target or a number
         if saved:
             self._restore(saved)
+        if self._losses.at_most:
+            held = gather(agents, {"unfinished": saved.get("unfinished", _NO_NUMBERS) if saved else _NO_NUMBERS})
+            self._losses.begin([state["unfinished"].tolist() for state in held or []])
 
     def pull(self) -> tuple[Floats, int]:
         self._copy.theta[:] = self._ask(_PULL)
@@ -70,13 +76,18 @@ class ServedParameters:
     def count(self, name: str, increment: int = 1) -> int:
         return int(self._ask(_COUNT, np.array([self._names.index(name), increment], np.float64))[0])
 
-    def finish(self, meanwhile: Callable[[], None]) -> Floats:
+    def finish(self, meanwhile: Callable[[], None], again: Callable[[], None] = lambda: None) -> Floats:
         if self.acts:
             self.count("finished")
             while self.count("finished", 0) < self._agents.size - 1:
                 meanwhile()
+                if self._losses.at_most and self.count("left", 0):
+                    self.count("finished", -1)
+                    again()
+                    self.count("finished")
                 time.sleep(0.002)
             meanwhile()
+            self.pull()
         else:
             while not self._all_here():
                 if not self.serve():
@@ -86,7 +97,6 @@ class ServedParameters:
         while not arrived.Test():
             if not self.serve():  # there are questions until the last is here
                 self._wait()
-        self._agents.comm.Bcast(self._copy.theta, _ROOT)  # all are here
         return self._copy.theta
 
     def checkpoint_due(self, wanted: bool) -> bool:
@@ -99,12 +109,21 @@ class ServedParameters:
 
     def serve(self) -> bool:
         status = MPI.Status()
-        if self.acts or not self._comm.Iprobe(MPI.ANY_SOURCE, MPI.ANY_TAG, status):
+        if self.acts or not (question := self._comm.Improbe(MPI.ANY_SOURCE, MPI.ANY_TAG, status)):
             return False
         self._wait.again()
-        source, what = status.Get_source(), status.Get_tag()
         value = np.empty(status.Get_count(MPI.DOUBLE))
-        self._comm.Recv([value, MPI.DOUBLE], source, what)
+        try:
+            question.Recv([value, MPI.DOUBLE])
+            source, what = status.Get_source(), status.Get_tag()
+            answer = self._answer_to(source, what, value)
+            self._comm.Send([answer, MPI.DOUBLE], source, what)
+        except MPI.Exception as error:  # it is lost
+            self._losses.note(self._comm, error)
+        return True
+
+    def _answer_to(self, source: int, what: int, value: Floats) -> Floats:
+        """What this question is answered, and what it asks for done."""
         copy = self._copy
         answer: Floats = copy.theta
         if what == _PUSH:
@@ -115,15 +134,19 @@ class ServedParameters:
             copy.head[TARGET_VERSION] += 1
             copy.keep_target(copy.theta.copy())
         elif what == _COUNT:
-            name = self._names[int(value[0])]
-            answer = np.array([self._counters[name]], np.float64)
-            self._counters[name] += int(value[1])
+            answer = np.array([self._count(source, self._names[int(value[0])], int(value[1]))], np.float64)
         elif what == _CHECKPOINT and copy.head[CHECKPOINTS] == int(value[0]) and not self._all_here():
             copy.head[CHECKPOINTS] += 1
         self._answer[:HEAD] = copy.block[:HEAD]
         self._answer[HEAD : HEAD + answer.size] = answer
-        self._comm.Send([self._answer[: HEAD + answer.size], MPI.DOUBLE], source, what)
-        return True
+        return self._answer[: HEAD + answer.size]
+
+    def _count(self, agent: int, name: str, increment: int) -> int:
+        if self._losses.at_most:
+            return self._losses.count(self._counters, name, increment, agent)
+        before = self._counters[name]
+        self._counters[name] += increment
+        return before
 
     def state(self) -> State:
         return self._copy.state({name: value for name, value in self._counters.items() if name not in OF_NOW})
@@ -142,7 +165,8 @@ class ServedParameters:
             self._counters[name] = int(saved.get(f"counter.{name}", 0))
 
     def _all_here(self) -> bool:
-        return self._counters["finished"] == self._agents.size - 1
+        at_end = self._losses.at_end() if self._losses.at_most else self._counters["finished"]
+        return at_end == self._agents.size - 1
 
     def _ask(self, what: int, value: Floats = _NOTHING) -> Floats:
         answered = self._comm.Irecv([self._answer, MPI.DOUBLE], _ROOT, what)

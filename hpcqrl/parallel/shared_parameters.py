@@ -94,7 +94,7 @@ class SharedParameters:
     def count(self, name: str, increment: int = 1) -> int:
         return self._window.add(self._place[name], increment)
 
-    def finish(self, meanwhile: Callable[[], None]) -> Floats:
+    def finish(self, meanwhile: Callable[[], None], again: Callable[[], None] = lambda: None) -> Floats:
         self.count("finished")
         while self.count("finished", 0) < self._agents.size:
             self.pull()

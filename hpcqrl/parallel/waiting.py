@@ -92,8 +92,8 @@ class Waiting:
 
     def _hear(self) -> None:
         status, word = MPI.Status(), np.empty(2)
-        while self._agents.comm.Iprobe(MPI.ANY_SOURCE, _WAITING, status):
-            self._agents.comm.Recv(word, status.Get_source(), _WAITING)
+        while message := self._agents.comm.Improbe(MPI.ANY_SOURCE, _WAITING, status):
+            message.Recv(word)
             if word[0] == self._what() and time.time() - word[1] < _STALE:
                 self._waiting.add(status.Get_source())
 

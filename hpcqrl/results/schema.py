@@ -39,6 +39,7 @@ EXTRA = {
         Column("waiting", "<f8", "s", "time in the episode's pushes, summed; Dist-QTRL: in the Allreduce before it"),
         Column("last_push", "<f8", "s", "time of the episode's last push"),
         Column("refused", "<i4", "updates", "pushes refused in the episode: NaN or infinity in the gradient"),
+        Column("lost", "<i4", "1", "agents that were lost while they played the episode, before this one did"),
         Column("epsilon", "<f8", "1", "probability of a random action at the episode's end"),
         Column("qtdnn_loss", "<f8", "nats", "binary cross-entropy of qtDNN and sampled bits, mean over the updates"),
         Column("qtdnn_error", "<f8", "1", "mean |qtDNN - exact probability| of the circuit's bits, after the episode"),

@@ -5,6 +5,7 @@ silent, the author's public code.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import gymnasium
@@ -45,7 +46,7 @@ if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl d
 
 Floats = NDArray[np.floating]
 
-FACTS = Facts(named("staleness", "loss", "waiting", "last_push", "refused"), stochastic=True)
+FACTS = Facts(named("staleness", "loss", "waiting", "last_push", "refused", "lost"), stochastic=True)
 share_out = unfinished_dealt_out
 
 
@@ -111,9 +112,10 @@ def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Float
     config = agent.config
     optimiser = Adam(config.learning_rate, (config.beta_1, config.beta_2))
     with share(agents, agent.theta, optimiser, ("episodes",), config.push, agent.learner.saved) as shared:
+        play = partial(learn, agent, shared, journal)
         if shared.acts:
-            learn(agent, shared, journal)
-        return agent.model.layout.split(shared.finish(lambda: journal.between_updates(agent.learner, shared)))
+            play()
+        return agent.model.layout.split(shared.finish(lambda: journal.between_updates(agent.learner, shared), play))
 
 
 def learn(agent: Agent, shared: "pushes.Parameters", journal: "Journal") -> None:

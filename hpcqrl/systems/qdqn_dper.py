@@ -4,6 +4,7 @@ Paper: "Quantum deep Q learning with distributed prioritized experience replay" 
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import gymnasium
@@ -36,7 +37,7 @@ if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl d
 Floats = NDArray[np.floating]
 Model = DressedVqc | DressedLinear
 
-FACTS = Facts(named("staleness", "loss", "waiting", "last_push", "refused", "epsilon"))
+FACTS = Facts(named("staleness", "loss", "waiting", "last_push", "refused", "epsilon", "lost"))
 share_out = unfinished_dealt_out
 
 
@@ -118,9 +119,10 @@ def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Float
     config = agent.config
     optimiser = RMSprop(config.learning_rate, config.rms_alpha, config.rms_epsilon)
     with share(agents, agent.theta, optimiser, ("episodes", "steps"), config.push, agent.learner.saved) as shared:
+        play = partial(learn, agent, shared, journal)
         if shared.acts:
-            learn(agent, shared, journal)
-        return agent.model.layout.split(shared.finish(lambda: journal.between_updates(agent, shared)))
+            play()
+        return agent.model.layout.split(shared.finish(lambda: journal.between_updates(agent, shared), play))
 
 
 def learn(agent: Agent, shared: "pushes.Parameters", journal: "Journal") -> None:
