@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from hpcqrl import provenance
+from hpcqrl.beginning import say_what_begins
 from hpcqrl.compilation import compile_kernels
 from hpcqrl.configuration import check_seed
 from hpcqrl.evaluation import close
@@ -98,8 +98,7 @@ def _run(
             check_agent(agent)
             for env in agent.envs:
                 cleanup.callback(close, env)
-        if sharing := shared(agents):
-            needs = replace(needs, notes=(*needs.notes, sharing))
+        sharing = shared(agents)
         columns, tested = EPISODE + system.FACTS.columns, system.FACTS.tested
         if resumed:
             restore(agents, str(out), system, agent, saved)
@@ -113,9 +112,7 @@ def _run(
                     Recorder(out, facts, columns + COST * bool(costs), overwrite, saved, text, tested)
                 )
         if recorder is not None:
-            _say_what_begins(run, agents, needs, out, episodes if resumed else None)
-            if qpus:
-                say(who_has_which(qpus))
+            say_what_begins(run, agents, needs, out, episodes if resumed else None, (sharing, who_has_which(qpus)))
             whole, unit = agent.extent(agents.size - agents.root_serves)
             done = saved.steps if saved and unit == "steps" else episodes
             progress = cleanup.enter_context(Progress(whole, unit, run.name, output_is_terminal(), done))
@@ -163,16 +160,3 @@ def _circuit_text(run: Recorded) -> str | None:
         if run.system.needs(run.config).kernels:
             raise
         return None
-
-
-def _say_what_begins(run: Recorded, agents: Agents, needs: Needs, out: Path, resumed_after: int | None) -> None:
-    acting = agents.size - agents.root_serves
-    say(f"{run.name}: {acting} agent{'s' * (acting > 1)}, {run.config.env}, results in {out}")
-    if resumed_after is not None:
-        say(f"resumed after {resumed_after:,} episodes")
-    for note in needs.notes:
-        say(note)
-    if agents.root_serves:
-        asked = needs.root == "serve" or agents.losses.at_most
-        why = "as asked" if asked else "one-sided operations here wait for it"
-        say(f"rank 0 does not act but serves the shared parameters: {why}")
