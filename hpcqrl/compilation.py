@@ -4,7 +4,7 @@ from hpcqrl.parallel.agents import Agents
 from hpcqrl.progress import say
 
 
-def compile_kernels(agents: Agents) -> None:
+def compile_kernels(agents: Agents, noise: bool = False) -> None:
     """Have the native kernels compiled by one rank of each node, if they have not been before. All must call."""
     with agents.first_on_each_node() as first:
         from hpcqrl.models import dressed_circuit
@@ -15,3 +15,7 @@ def compile_kernels(agents: Agents) -> None:
             say("compiling the circuit kernels, once for this machine")
         simulator.compile_kernels()
         dressed_circuit.compile_kernels()
+        if noise:
+            from hpcqrl.quantum import noisy_device
+
+            noisy_device.compile_kernels()
