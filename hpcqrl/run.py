@@ -89,7 +89,7 @@ def _run(
 
                 if not cached():  # a wrong environment is named before anyone waits for kernels
                     close(system.environment(config))
-            compile_kernels(agents)
+            compile_kernels(agents, noise=bool(getattr(config, "noise", ())))
         this_rank(agents.rank)
         agents.root_serves = root_serves(agents, needs.root)
         qpus = share_qpus(agents, config)

@@ -107,7 +107,7 @@ def some(seed: int, first: int, number: int, folder: Path) -> None:
             run.system.needs(run.config)
             run.system.Agent(run.config, agents.rank, run.circuit)
 
-    run._run, run.compile_kernels = prepare, lambda agents: None
+    run._run, run.compile_kernels = prepare, lambda agents, noise: None
     exiting = os._exit
     for line in range(first, first + number):
         arguments = by_chance(random.Random(1_000_000 * seed + line), folder)  # noqa: S311

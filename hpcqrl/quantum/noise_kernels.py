@@ -36,40 +36,47 @@ def chain_matrix(axis, angles, start, stop, matrix):
 
 
 @inlined
-def _pair(psi, a, b, m):
-    """Apply a real [8] matrix (real and imaginary parts, row by row) to two amplitudes."""
-    ar, ai, br, bi = psi[0, a], psi[1, a], psi[0, b], psi[1, b]
-    psi[0, a] = m[0] * ar - m[1] * ai + m[2] * br - m[3] * bi
-    psi[1, a] = m[0] * ai + m[1] * ar + m[2] * bi + m[3] * br
-    psi[0, b] = m[4] * ar - m[5] * ai + m[6] * br - m[7] * bi
-    psi[1, b] = m[4] * ai + m[5] * ar + m[6] * bi + m[7] * br
+def _turn(psi, start, stop, step, m):
+    """Apply a matrix [8] (real and imaginary parts, row by row) to some amplitudes, and those a step behind them."""
+    m0, m1, m2, m3, m4, m5, m6, m7 = m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7]
+    for a in range(start, stop):
+        ar, ai, br, bi = psi[0, a], psi[1, a], psi[0, a + step], psi[1, a + step]
+        psi[0, a] = m0 * ar - m1 * ai + m2 * br - m3 * bi
+        psi[1, a] = m0 * ai + m1 * ar + m2 * bi + m3 * br
+        psi[0, a + step] = m4 * ar - m5 * ai + m6 * br - m7 * bi
+        psi[1, a + step] = m4 * ai + m5 * ar + m6 * bi + m7 * br
 
 
 @jit
 def apply(psi, kind, bit, other, matrices):
-    """One operation that is no error; matrices [2, 8] are its chains'."""
+    """One operation that is no error; matrices [2, 8] are its chains'. It goes by runs in which its bits stay."""
     size, step = psi.shape[1], 1 << bit
     if kind == ONE:
-        m = matrices[0]
-        for block in range(0, size, 2 * step):
-            for a in range(block, block + step):
-                _pair(psi, a, a + step, m)
+        for start in range(0, size, 2 * step):
+            _turn(psi, start, start + step, step, matrices[0])
     elif kind == CONTROLLED:
-        for block in range(0, size, 2 * step):
-            for a in range(block, block + step):
-                _pair(psi, a, a + step, matrices[a >> other & 1])
+        run, idle = min(step, 1 << other), matrices[0, 0] == 1.0 and matrices[0, 6] == 1.0
+        for start in range(0, size, run):
+            one = start >> other & 1
+            if start & step == 0 and (one or not idle):
+                _turn(psi, start, start + run, step, matrices[one])
     elif kind == FLIP:
-        for block in range(0, size, 2 * step):
-            for a in range(block, block + step):
-                if a & other == other:
-                    for part in range(2):
-                        psi[part, a], psi[part, a + step] = psi[part, a + step], psi[part, a]
+        run = (step | other) & -(step | other)
+        for start in range(0, size, run):
+            if start & (step | other) == other:
+                _exchange(psi, start, start + run, step)
     else:
-        for a in range(size):
-            b = a ^ (step | 1 << other)
-            if a >> bit & 1 == 1 and a >> other & 1 == 0:
-                for part in range(2):
-                    psi[part, a], psi[part, b] = psi[part, b], psi[part, a]
+        run = min(step, 1 << other)
+        for start in range(0, size, run):
+            if start & step and not start >> other & 1:
+                _exchange(psi, start, start + run, (1 << other) - step)
+
+
+@inlined
+def _exchange(psi, start, stop, step):
+    for part in range(2):
+        for a in range(start, stop):
+            psi[part, a], psi[part, a + step] = psi[part, a + step], psi[part, a]
 
 
 @jit
@@ -107,43 +114,37 @@ def _parity(number):
 
 @jit
 def excited(psi, bit):
-    """The probability of 1."""
-    one, whole = 0.0, 0.0
-    for a in range(psi.shape[1]):
-        weight = psi[0, a] * psi[0, a] + psi[1, a] * psi[1, a]
-        whole += weight
-        if a >> bit & 1:
-            one += weight
-    return one / whole
+    """The probability of 1, of a state of norm 1."""
+    one, step = 0.0, 1 << bit
+    for start in range(step, psi.shape[1], 2 * step):
+        for a in range(start, start + step):
+            one += psi[0, a] * psi[0, a] + psi[1, a] * psi[1, a]
+    return one
 
 
 @jit
-def relax(psi, bit, jumps, rate):
-    """Let a qubit fall from 1 to 0, or, if it did not, be the likelier 0 for that; the norm is 1 again."""
-    step, norm = 1 << bit, 0.0
-    keeps = np.float32(math.sqrt(1.0 - rate))
-    for a in range(psi.shape[1]):
-        if a & step == 0:
-            for part in range(2):
-                if jumps:
-                    psi[part, a] = psi[part, a + step]
-                    psi[part, a + step] = 0.0
-                else:
-                    psi[part, a + step] *= keeps
-                norm += psi[part, a] * psi[part, a] + psi[part, a + step] * psi[part, a + step]
-    psi *= np.float32(1.0 / math.sqrt(norm))
+def relax(psi, bit, jumps, rate, one):
+    """Let a qubit fall from 1 to 0, or, if it did not, be the likelier 0 for that. one: the probability of 1 before."""
+    step = 1 << bit
+    if jumps:
+        up, down = np.float32(1.0 / math.sqrt(one)), np.float32(0.0)
+    else:
+        up = np.float32(1.0 / math.sqrt(max(1.0 - rate * one, 1e-30)))
+        down = np.float32(up * math.sqrt(1.0 - rate))
+    for part in range(2):
+        for start in range(0, psi.shape[1], 2 * step):
+            for a in range(start, start + step):
+                psi[part, a] = up * psi[part, a + step if jumps else a]
+                psi[part, a + step] *= down
 
 
 @jit
 def draw(psi, random, qubits, bits):
-    """Measure all qubits once."""
-    whole = 0.0
-    for a in range(psi.shape[1]):
-        whole += psi[0, a] * psi[0, a] + psi[1, a] * psi[1, a]
-    left, found = whole * random.random(), 0
+    """Measure all qubits of a state of norm 1 once."""
+    left, found = random.random(), 0
     for a in range(psi.shape[1]):
         weight = psi[0, a] * psi[0, a] + psi[1, a] * psi[1, a]
-        if weight > 0.0:
+        if weight > 0.0:  # else it cannot be, whatever rounding leaves
             found = a
         left -= weight
         if left < 0.0:
@@ -166,7 +167,8 @@ def go_on(psi, operations, begin, matrices, rates, random):
             if random.random() < rates[k]:
                 strike(psi, bit, random)
         elif kind == DAMP:
-            relax(psi, bit, random.random() < rates[k] * excited(psi, bit), rates[k])
+            one = excited(psi, bit)
+            relax(psi, bit, random.random() < rates[k] * one, rates[k], one)
         else:
             apply(psi, kind, bit, other, matrices[k])
 
@@ -200,19 +202,20 @@ def trajectories(operations, rates, axis, place, scale, offset, values, random, 
             if kind != DEPOLARIZE and kind != DAMP:
                 apply(clean, kind, bit, other, matrices[k])
                 continue
-            rate = rates[k] if kind == DEPOLARIZE else rates[k] * excited(clean, bit)
+            one = excited(clean, bit) if kind == DAMP else 1.0
+            rate = rates[k] * one
             for _ in range(shots - drawn):
                 if random.random() < rate:
                     own[:] = clean
                     if kind == DEPOLARIZE:
                         strike(own, bit, random)
                     else:
-                        relax(own, bit, True, rates[k])
+                        relax(own, bit, True, rates[k], one)
                     go_on(own, operations, k + 1, matrices, rates, random)
                     draw(own, random, qubits, bits[sample, drawn])
                     drawn += 1
             if kind == DAMP:
-                relax(clean, bit, False, rates[k])
+                relax(clean, bit, False, rates[k], one)
         total = 0.0
         for a in range(summed.size):
             total += clean[0, a] * clean[0, a] + clean[1, a] * clean[1, a]

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,23 @@ def test_an_array_of_seeds_and_one_of_agent_counts_have_a_file_for_each(cluster,
     ]
     assert [read_run(tmp_path / f"seed-{seed}.h5").seed for seed in (3, 5)] == [3, 5]
     assert [read_run(tmp_path / f"agents-{agents}.h5").agents for agents in (1, 2)] == [1, 2]
+
+
+def test_a_job_shares_out_the_qpus_that_its_environment_names(cluster, tmp_path):
+    log, out = tmp_path / "log", tmp_path / "x.h5"
+    fakes = [ROOT, ROOT / "tests/fake_qrmi", *([] if find_spec("qiskit_aer") else [ROOT / "tests/fake_qiskit"])]
+    on_qpus = ("--qpu", "qrmi", "--shots", "20", "--gradient", "exact", "--out", str(out))
+    job = cluster.submit(
+        "qpu",
+        log,
+        *("dist-qtrl", "--env", "CartPole-v1", "--hidden", "2", "--layers", "1", "--episodes", "3", *on_qpus),
+        options=("--nodes=2", "--ntasks=4"),
+        PYTHONPATH=":".join(map(str, fakes)),
+        QRMI_JOB_QPU_RESOURCES="ibm_a,ibm_b",
+        QRMI_JOB_QPU_TYPES="ibm-quantum-system,ibm-quantum-system",
+    )
+    assert cluster.wait(job)["JobState"] == "COMPLETED", log.read_text()
+    assert "QPU ibm_a: ranks 0, 2; QPU ibm_b: ranks 1, 3" in log.read_text() and read_run(out).complete
 
 
 def test_no_push_is_lost_over_two_nodes(cluster):
