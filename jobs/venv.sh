@@ -9,6 +9,8 @@ if [ "$(cat .venv/hpcqrl-installed 2>/dev/null)" != "$wanted" ]; then
     fi
     echo "installing into .venv, once; this takes about a minute"
     python3 -m venv .venv
-    .venv/bin/pip install -qq --disable-pip-version-check -c constraints.txt -e ".[$HPCQRL_EXTRAS]"
+    cp constraints.txt .venv/constraints.txt
+    case ",$HPCQRL_EXTRAS," in *,gpu,*) sed -i '/^torch==/d' .venv/constraints.txt ;; esac # it has a torch of its own
+    .venv/bin/pip install -qq --disable-pip-version-check -c .venv/constraints.txt -e ".[$HPCQRL_EXTRAS]"
     echo "$wanted" >.venv/hpcqrl-installed
 fi

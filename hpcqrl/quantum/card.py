@@ -45,7 +45,7 @@ def card() -> Card:
     except Exception as error:  # of Numba, of ctypes, of cuda.bindings
         if "NO_DEVICE" in str(error):
             raise ValueError(_NONE) from error
-        raise ValueError(f"native-gpu finds no NVIDIA driver that works here: {_line(error)}") from error
+        raise ValueError(f"native-gpu finds no NVIDIA driver that works here: {_line(error)}; {_ELSE}") from error
     if not found:
         raise ValueError(_NONE)
     driver, runtime = _versions()
@@ -61,7 +61,8 @@ def card() -> Card:
     return Card(name, int(memory.total), str(device.uuid), driver, runtime)
 
 
-_NONE = "native-gpu finds no GPU: there is none on this machine, or CUDA_VISIBLE_DEVICES hides it"
+_ELSE = "--qpu native does the same on a processor"
+_NONE = f"native-gpu finds no GPU: there is none on this machine, or CUDA_VISIBLE_DEVICES hides it; {_ELSE}"
 
 
 def free_memory() -> int:
@@ -88,4 +89,4 @@ def _version(of: Any) -> str:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    return " ".join(str(error).split())[:300].rstrip(" :.") or type(error).__name__
