@@ -8,6 +8,9 @@ import numpy as np
 
 GIB = 1 << 30
 
+_settings: Any = numba.config
+_settings.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small batches are no mistake
+
 
 class Card(NamedTuple):
     """name; memory in bytes; uuid, "" of Numba's simulator; versions of driver and CUDA, "" where not known."""
@@ -21,8 +24,7 @@ class Card(NamedTuple):
 
 def simulated() -> bool:
     """Whether GPUs are Numba's simulator here (NUMBA_ENABLE_CUDASIM=1)."""
-    settings: Any = numba.config
-    return bool(settings.ENABLE_CUDASIM)
+    return bool(_settings.ENABLE_CUDASIM)
 
 
 class GpuMemoryError(ValueError):
