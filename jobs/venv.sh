@@ -27,6 +27,9 @@ if [ "$(cat .venv/hpcqrl-installed 2>/dev/null)" != "$wanted" ]; then
     fi
     echo "installing into .venv, once: PyTorch, PennyLane, Numba, MPI and what they need, about 2 GB"
     python3 -m venv .venv
-    .venv/bin/pip install --disable-pip-version-check --progress-bar off -c constraints.txt -e ".[$HPCQRL_EXTRAS]" | in_short
+    cp constraints.txt .venv/constraints.txt
+    case ",$HPCQRL_EXTRAS," in *,gpu,*) sed -i '/^torch==/d' .venv/constraints.txt ;; esac # it has a torch of its own
+    .venv/bin/pip install --disable-pip-version-check --progress-bar off -c .venv/constraints.txt \
+        -e ".[$HPCQRL_EXTRAS]" | in_short
     echo "$wanted" >.venv/hpcqrl-installed
 fi

@@ -13,6 +13,7 @@ from hpcqrl.quantum import gates as qml
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.circuits import variational
 from hpcqrl.quantum.devices import make_device
+from hpcqrl.quantum.gpu_memory import ROOMS
 from hpcqrl.quantum.gpu_simulator import GpuSimulator
 
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-10}
@@ -66,12 +67,26 @@ def test_two_batches_wait_for_their_gradients():
         assert other(np.ones((1, 1)))[0] == pytest.approx(-np.sin(1.2))
 
 
+def test_a_batch_that_does_not_fit_is_run_in_parts(monkeypatch):
+    import hpcqrl.quantum.gpu_simulator as module
+
+    circuit = variational(2, 1)
+    angles, weights = inputs(circuit, seed=4, samples=3)
+    device = make_device(circuit, "native-gpu", seed=1)
+    whole, bits = device.expval(angles, weights), device.sample(angles, weights, 5)
+    monkeypatch.setattr(module, "_ALWAYS_THERE", 0)
+    monkeypatch.setattr(module, "free_memory", lambda: -ROOMS.idle())
+    device = make_device(circuit, "native-gpu", seed=1)
+    assert np.array_equal(device.expval(angles, weights), whole)
+    assert np.array_equal(device.sample(angles, weights, 5), bits)
+
+
 def test_more_than_the_memory_is_refused_with_what_it_takes(monkeypatch):
     import hpcqrl.quantum.gpu_simulator as module
 
     circuit = Circuit(lambda angles, weights: qml.RX(angles[0], wires=0), 20, 1)
     simulator, angles = GpuSimulator(circuit, True), np.zeros((64, 1))
-    monkeypatch.setattr(module, "free_memory", lambda: 1 << 30)
+    monkeypatch.setattr(module, "free_memory", lambda: (1 << 30) - ROOMS.idle())
     with pytest.raises(ValueError, match=r"a batch of 64 of a circuit of 20 qubits takes 2\.\d+ GiB of GPU memory"):
         simulator.run_for_gradient(angles, np.zeros(0))
     with pytest.raises(ValueError, match=r"one sample .* 28 qubits takes 16\.\d+ GiB .* 16.00 GiB are free"):

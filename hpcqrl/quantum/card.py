@@ -8,6 +8,9 @@ import numpy as np
 
 GIB = 1 << 30
 
+_settings: Any = numba.config
+_settings.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small batches are no mistake
+
 
 class Card(NamedTuple):
     """name; memory in bytes; uuid, "" of Numba's simulator; versions of driver and CUDA, "" where not known."""
@@ -21,8 +24,7 @@ class Card(NamedTuple):
 
 def simulated() -> bool:
     """Whether GPUs are Numba's simulator here (NUMBA_ENABLE_CUDASIM=1)."""
-    settings: Any = numba.config
-    return bool(settings.ENABLE_CUDASIM)
+    return bool(_settings.ENABLE_CUDASIM)
 
 
 class GpuMemoryError(ValueError):
@@ -45,7 +47,7 @@ def card() -> Card:
     except Exception as error:  # of Numba, of ctypes, of cuda.bindings
         if "NO_DEVICE" in str(error):
             raise ValueError(_NONE) from error
-        raise ValueError(f"native-gpu finds no NVIDIA driver that works here: {_line(error)}") from error
+        raise ValueError(f"native-gpu finds no NVIDIA driver that works here: {_line(error)}; {_ELSE}") from error
     if not found:
         raise ValueError(_NONE)
     driver, runtime = _versions()
@@ -61,7 +63,8 @@ def card() -> Card:
     return Card(name, int(memory.total), str(device.uuid), driver, runtime)
 
 
-_NONE = "native-gpu finds no GPU: there is none on this machine, or CUDA_VISIBLE_DEVICES hides it"
+_ELSE = "--qpu native does the same on a processor"
+_NONE = f"native-gpu finds no GPU: there is none on this machine, or CUDA_VISIBLE_DEVICES hides it; {_ELSE}"
 
 
 def free_memory() -> int:
@@ -88,4 +91,4 @@ def _version(of: Any) -> str:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    return " ".join(str(error).split())[:300].rstrip(" :.") or type(error).__name__

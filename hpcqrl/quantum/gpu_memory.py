@@ -30,11 +30,18 @@ class Rooms:
         except Exception as error:
             if "OUT_OF_MEMORY" not in str(error) and not isinstance(error, MemoryError):
                 raise
+            if self._free:
+                self._free.clear()
+                return self.take(shape, dtype)
             size = np.prod(shape, dtype=float) * np.dtype(dtype).itemsize / GIB
             raise GpuMemoryError(
                 f"{size:.2f} GiB of GPU memory more are needed for an array {shape}, and {free_memory() / GIB:.2f} GiB "
                 f"of {card().name} are free"
             ) from error
+
+    def idle(self) -> int:
+        """Bytes of what is kept and not taken."""
+        return sum(array.size * array.dtype.itemsize for free in self._free.values() for array in free)
 
     def give(self, *arrays: Any) -> None:
         """What was taken is not needed any more."""
@@ -51,6 +58,9 @@ class Rooms:
             yield scratch
         finally:
             self.give(*scratch.taken)
+
+
+ROOMS = Rooms()  # of this process
 
 
 class Scratch:

@@ -10,7 +10,7 @@ from hpcqrl.quantum import gpu_kernels, gpu_observables, gpu_preparation
 from hpcqrl.quantum.card import GIB, GpuMemoryError, card, free_memory
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.gpu_kernels import each, threads_for
-from hpcqrl.quantum.gpu_memory import Rooms, Scratch, there
+from hpcqrl.quantum.gpu_memory import ROOMS, Scratch, there
 from hpcqrl.quantum.gpu_passes import Pass, passes_of, sources, spread
 from hpcqrl.quantum.program import lower
 
@@ -21,6 +21,7 @@ TILE = {
     np.dtype(np.float64): 10,
 }  # bits: psi and lambda fit the 48 KiB that a block always has
 _CHUNK = 2048  # amplitudes that a block reads off
+_ALWAYS_THERE = 64 << 20  # bytes; to ask how many are free takes longer than small work does
 
 
 class Held:
@@ -54,7 +55,7 @@ class GpuSimulator:
         self.passes = passes_of(program, self._tile)
         self._whole = len(self.passes.passes) == 1 and self.passes.passes[0].permutation < 0  # a state is one tile
         self._needed(1, True, self.card.memory)
-        self._rooms = Rooms()
+        self._rooms = ROOMS
         self._n_terms, self._n_rows, self._n_slots = len(program.terms), len(program.rows), len(program.slots)
         places = program.rotations[1][program.slots] if len(program.slots) else np.zeros(0, np.int64)
         order = np.argsort(places, kind="stable")
@@ -76,7 +77,8 @@ class GpuSimulator:
     def run_for_gradient(self, angles: Floats, weights: Floats, first: int | None = None) -> tuple[Floats, Held]:
         """The same, and what `gradient` needs; GpuMemoryError for more samples than fit the memory that is free."""
         angles, weights = self._inputs(angles, weights)
-        self._needed(len(angles), True, free_memory())
+        if len(angles) * self._bytes(True) > _ALWAYS_THERE:
+            self._needed(len(angles), True, free_memory() + self._rooms.idle())
         return self._run(angles, weights, self._results(first))
 
     def gradient(self, angles: Floats, weights: Floats, held: Held, cotangent: Floats) -> tuple[Floats, Floats]:
@@ -243,5 +245,8 @@ class GpuSimulator:
 
     def _pieces(self, samples: int, beside: int = 0) -> list[slice]:
         """A batch in parts whose states fit half of the free memory; beside: what else a sample takes, bytes."""
-        most = max(1, free_memory() // 2 // (self._bytes(False) + beside))
+        size = self._bytes(False) + beside
+        if samples * size <= _ALWAYS_THERE:
+            return [slice(0, samples)]
+        most = max(1, (free_memory() + self._rooms.idle()) // 2 // size)
         return [slice(start, min(start + most, samples)) for start in range(0, samples, most)]
