@@ -87,10 +87,11 @@ def test_options_and_sizes_are_what_hpcqrl_takes_and_says(name):
         "    config = tyro.cli(system.Config, args=options)\n"
         "    print(system.model(config, system.environment(config), system.circuit(config)).size)\n"
     )
-    options = [" ".join(experiment.options) for experiment in paper.experiments]
+    every = (*paper.experiments, *paper.variants)
+    options = [" ".join(experiment.options) for experiment in every]
     done = run(sys.executable, "-c", code, *options)
     assert done.returncode == 0, done.stderr
-    for experiment, size in zip(paper.experiments, map(int, done.stdout.split()), strict=True):
+    for experiment, size in zip(every, map(int, done.stdout.split()), strict=True):
         assert sizes.get(experiment.name) in (None, size), experiment.name
 
 
@@ -127,6 +128,31 @@ def test_tables_hold_the_runs_numbers_beside_the_papers(tmp_path):
     assert verdicts["centric QTRL-13 above centric QTRL-7"] == "not decided"
     assert verdicts["notebook classical above notebook QTRL-3, 4 agents"] == "no run"
     assert "of 4 orders of the paper that we have runs for, 1 hold (centric QTRL-7 above" in orders.verdicts[0]
+
+
+def test_what_is_chosen_otherwise_is_said_to_change_a_conclusion_only_where_both_are_decided(tmp_path, capsys):
+    folder, levels = tmp_path / "qa3c", {"quantum": 300.0, "classical": 200.0}
+    for job in jobs_of("qa3c", folder, seeds=3, agents=8, variants=True, only=("CartPole",)):
+        _, model, *choice = job.experiment.name.split(", ")
+        level = levels[model] if choice != ["15 degrees"] else 500.0 - levels[model]
+        if choice != ["sum over steps"] or job.seed == 0:
+            write(job, np.full(200, level + job.seed))
+    status, _, errors = call(reproduce, capsys, "qa3c", "--report", "--seeds", "3", "--agents", "8", "--out", tmp_path)
+    assert status == 0 and "over steps" not in errors, "what nobody asked for is not missing"
+    paper = paper_of("qa3c")
+    runs, _ = reproduce.gather(jobs_of("qa3c", folder, seeds=3, agents=8, variants=True))
+    table = report_comparisons.choices_table(paper, runs)
+    found = {(row[0], row[1].split(",")[0]): row[-1] for row in table.rows}
+    assert found == {
+        ("15 degrees", "CartPole"): "YES",
+        ("time limits terminal", "CartPole"): "no",
+        ("time limits terminal", "Acrobot"): "no run",
+        ("sum over steps", "CartPole"): "not decided",
+        ("sum over steps", "Acrobot"): "no run",
+    }
+    page = (folder / "report" / "report.md").read_text()
+    assert "15 degrees: CHANGES whether CartPole, quantum is above CartPole, classical." in page
+    assert "sum over steps: is not known to change whether CartPole, quantum" in page
 
 
 def test_a_paper_that_counts_steps_is_scored_by_its_tests(tmp_path):

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from papers.paper import Curves, Paper, Scores, Settings, Together
 from profiles import draw_profiles
-from reading import length, seconds
-from report_comparisons import orders_table, speedups_table, tasks_of, together_table
+from reading import length, seconds, spans
+from report_comparisons import choices_table, orders_table, speedups_table, tasks_of, together_table
 from report_figures import draw
-from report_tables import Runs, Table, experiments_table, runs_table, scores_table, settings_table, spans
+from report_tables import Runs, Table, experiments_table, runs_table, scores_table, settings_table
 from table import comma_separated, markdown
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,7 +79,10 @@ def _parts(paper: Paper, runs: Runs, folder: Path, prefix: str) -> list[Table | 
                 parts.append(Figure(title, image, "Share of runs above each normalised score; band: 95% interval."))
         else:
             parts.append(speedups_table(paper, part, runs))
-    return [*parts, orders_table(paper, runs)]
+    parts.append(orders_table(paper, runs))
+    if any(runs.get(experiment.name) for experiment in paper.variants):
+        parts.append(choices_table(paper, runs))
+    return parts
 
 
 SAYS = "What the numbers say"
@@ -113,8 +116,7 @@ def _facts(paper: Paper, runs: Runs, missing: Sequence[str], command: str) -> li
     )
     machines = sorted({_machine(run.attributes) for run in all_runs})
     commits = sorted({str(run.attributes.get("commit") or "not recorded") for run in all_runs})
-    full = {experiment.name: experiment.length or paper.length for experiment in paper.experiments}
-    lengths = dict.fromkeys((length(run), full[name]) for name, group in runs.items() for run in group)
+    lengths = dict.fromkeys((length(run), paper.full_length(name)) for name, group in runs.items() for run in group)
     shares = (
         f"{own:,} {paper.unit} each" + (f" ({own / whole:.3g} of {whole:,})" if own != whole else "")
         for own, whole in lengths

@@ -7,7 +7,7 @@ import numpy as np
 from intervals import interquartile_mean, interval, sure
 from papers.paper import Paper, Scores, Settings
 from papers.returns import returns_of
-from reading import done, how_counted, length, per_agent, score, seconds, tests
+from reading import done, how_counted, length, per_agent, score, seconds, spans, tests
 
 from hpcqrl.results.reader import Run
 
@@ -45,7 +45,7 @@ def scores(paper: Paper, group: Sequence[Run], last: int | None) -> list[float]:
 
 def seeds_of(paper: Paper, name: str, group: Sequence[Run]) -> str:
     """How many seeds there are, and where their runs stopped before the paper's length."""
-    full = next(each.length or paper.length for each in paper.experiments if each.name == name)
+    full = paper.full_length(name)
     stopped = sorted(int(length(run) if run.complete else done(run)) for run in group)
     stopped = [each for each in stopped if each < full]
     text = "no run" if not group else "1 seed" if len(group) == 1 else str(len(group))
@@ -139,17 +139,6 @@ def experiments_table(paper: Paper, runs: Runs, commands: Mapping[str, str]) -> 
             seeds = spans([run.seed for run in group])
             rows.append([name, seeds_of(paper, name, group), seeds, agents, hours, f"`{command}`"])
     return Table("Runs", ("experiment", "seeds", "which", "agents", "hours", "command of the first"), rows)
-
-
-def spans(numbers: Sequence[int]) -> str:
-    """Numbers in short: 0 to 4, 7."""
-    found: list[list[int]] = []
-    for number in sorted(set(numbers)):
-        if found and number == found[-1][-1] + 1:
-            found[-1].append(number)
-        else:
-            found.append([number])
-    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in found)
 
 
 def over(window: int, runs: Runs, of_tests: bool) -> str:

@@ -1,6 +1,6 @@
 """The words in which a paper is described."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -85,9 +85,20 @@ class Curves:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What the paper leaves open, chosen otherwise: the options that say so, and the orders of experiments that it may
+    decide, which are then run with these options too.
+    """
+
+    name: str
+    options: tuple[str, ...]
+    orders: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Paper:
     """length: of each run, in its unit, by the system's count; orders: what the paper says is better than what, and
-    where it says so.
+    where it says so; choices: what it leaves open.
     """
 
     title: str
@@ -101,3 +112,30 @@ class Paper:
     orders: tuple[tuple[str, str, str], ...]
     notes: tuple[str, ...] = ()
     unit: Literal["episodes", "steps"] = "episodes"
+    choices: tuple[Choice, ...] = ()
+
+    @property
+    def variants(self) -> tuple[Experiment, ...]:
+        """The experiments once more, as the choices have them."""
+        named = {experiment.name: experiment for experiment in self.experiments}
+        return tuple(
+            _chosen(named[name], choice)
+            for choice in self.choices
+            for name in dict.fromkeys(name for order in choice.orders for name in order)
+        )
+
+    def full_length(self, name: str) -> int:
+        """How long the paper's runs of an experiment are."""
+        return next(each.length or self.length for each in (*self.experiments, *self.variants) if each.name == name)
+
+
+def chosen(name: str, choice: Choice) -> str:
+    """What an experiment is called where it is run as the choice has it."""
+    return f"{name}, {choice.name}"
+
+
+def _chosen(experiment: Experiment, choice: Choice) -> Experiment:
+    options = dict(zip(experiment.options[::2], experiment.options[1::2], strict=True))
+    options |= zip(choice.options[::2], choice.options[1::2], strict=True)
+    flat = tuple(part for pair in options.items() for part in pair)
+    return replace(experiment, name=chosen(experiment.name, choice), options=flat)

@@ -1,6 +1,6 @@
 """QA3C (arXiv 2301.05096): Table I, Figures 7 to 9."""
 
-from papers.paper import Curves, Experiment, Paper, Scores, Together
+from papers.paper import Choice, Curves, Experiment, Paper, Scores, Together
 
 ENVIRONMENTS = {  # name: (Gymnasium id, parameters of QA3C and of its classical twin [Table I], episodes a second)
     "Acrobot": ("Acrobot-v1", 244, 292, 25),
@@ -55,6 +55,11 @@ PAPER = Paper(
         (*_both("CartPole"), "VI.C.2"),
         (*_both("SimpleCrossing S9N2"), "VI.C.3"),
         (*_both("SimpleCrossing S9N3"), "VI.C.3"),
+    ),
+    choices=(
+        Choice("15 degrees", ("--env", "hpcqrl/CartPole15-v1"), (_both("CartPole"),)),
+        Choice("time limits terminal", ("--time-limit", "terminal"), (_both("CartPole"), _both("Acrobot"))),
+        Choice("sum over steps", ("--reduction", "sum"), (_both("CartPole"), _both("Acrobot"))),
     ),
     notes=(
         "The paper trained with 80 agents on 80 cores; the number here is in the list of runs.",
