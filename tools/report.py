@@ -72,8 +72,9 @@ def _parts(paper: Paper, runs: Runs, folder: Path, prefix: str) -> list[Table | 
         elif isinstance(part, Settings):
             parts.append(settings_table(part, runs))
         elif isinstance(part, Together):
-            parts.append(together_table(part, runs))
-            if found := tasks_of(part, runs):
+            found = tasks_of(part, runs)
+            parts.append(together_table(part, runs, found))
+            if found:
                 title, image = f"{part.title}: performance profiles", next(images)
                 draw_profiles(found, image, title)
                 parts.append(Figure(title, image, "Share of runs above each normalised score; band: 95% interval."))

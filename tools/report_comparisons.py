@@ -100,7 +100,7 @@ def orders_table(paper: Paper, runs: Runs) -> Table:
     held, other, open_ = found.values()
     verdict = (
         f"{title}: of {number} orders of the paper that we have runs for, {named(held, 'hold')}, "
-        f"{named(other, 'come the other way round')}, {named(open_, 'are not decided')}."
+        f"{named(other, 'come the other way round')}, {len(open_)} are not decided."
     )
     return Table(title, headings, rows, below, (verdict,))
 
@@ -160,9 +160,8 @@ def tasks_of(part: Together, runs: Runs) -> dict[str, Tasks]:
     return normalised({name: group for name, group in kinds.items() if group}, part.last, "report")
 
 
-def together_table(part: Together, runs: Runs) -> Table:
-    """The kinds of runs over all environments together."""
-    found = tasks_of(part, runs)
+def together_table(part: Together, runs: Runs, found: dict[str, Tasks]) -> Table:
+    """The kinds of runs over all environments together; found: what `tasks_of` found."""
     rows = together_rows(found)
     below = (
         f"Scores: mean return of the last {part.last:,} {counted(runs)}, normalised: 0 is chance, 1 the best; "
