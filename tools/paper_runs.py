@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from papers.paper import Experiment
+from papers.paper import Experiment, by_name
 from reading import done, spans
 
 from hpcqrl.results.reader import Run, read_run
@@ -74,8 +74,8 @@ class Job:
     def differs(self, run: Run) -> list[str]:
         """In what a run differs from this one, but for its length."""
         wanted = {"system": self.system, "seed": str(self.seed)}
-        options = self.experiment.options
-        wanted |= {name.removeprefix("--"): value for name, value in zip(options[::2], options[1::2], strict=True)}
+        for name, values in by_name(self.experiment.options).items():
+            wanted[name.removeprefix("--")] = values[0] if values else "True"
         has = {"system": run.system} | {name.replace("_", "-"): str(value) for name, value in run.config.items()}
         if run.complete:
             wanted["ranks"], has["ranks"] = str(self.ranks), str(ranks_of(run))

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from papers.paper import Curves, Paper, Scores, Settings, Together
+from papers.paper import Curves, Milestones, Paper, Scores, Settings, Together
 from profiles import draw_profiles
 from reading import length, seconds, spans
 from report_comparisons import choices_table, orders_table, speedups_table, tasks_of, together_table
 from report_figures import draw
-from report_tables import Runs, Table, experiments_table, runs_table, scores_table, settings_table
+from report_tables import Runs, Table, experiments_table, milestones_table, runs_table, scores_table, settings_table
 from table import comma_separated, markdown
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -69,6 +69,8 @@ def _parts(paper: Paper, runs: Runs, folder: Path, prefix: str) -> list[Table | 
             parts.append(Figure(part.title, image, draw(paper, part, runs, image)))
         elif isinstance(part, Scores):
             parts.append(scores_table(paper, part, runs))
+        elif isinstance(part, Milestones):
+            parts.append(milestones_table(paper, part, runs))
         elif isinstance(part, Settings):
             parts.append(settings_table(part, runs))
         elif isinstance(part, Together):

@@ -35,6 +35,8 @@ def speedups_table(paper: Paper, part: Speedups, runs: Runs) -> Table:
                 continue
             episodes, (first, between, there) = first_at(curves[name], target), sample_complexity(curves[name], target)
             ours, ratio = "not reached", "-"
+            if episodes is None:
+                verdicts.append(f"To {target:.4g}: {name} is not there in the mean of its seeds ({there} get there).")
             if base is not None and episodes is not None:
                 low, high = speedup_interval(curves[base_name], curves[name], target, ends)
                 ours, ratio = f"{base / episodes:.2f}", "-" if name == base_name else shown(low, high, 2)

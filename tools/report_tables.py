@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from intervals import interquartile_mean, interval, sure
-from papers.paper import Paper, Scores, Settings
+from papers.paper import Milestones, Paper, Scores, Settings
 from papers.returns import returns_of
 from reading import done, how_counted, length, per_agent, score, seconds, spans, tests
 
@@ -93,6 +93,28 @@ def scores_table(paper: Paper, part: Scores, runs: Runs) -> Table:
     number = sum(map(len, where.values()))
     verdict = f"{part.title}: of the paper's {number} values that we have runs for, our interval {', '.join(said)}"
     return Table(part.title, headings, rows, below, (f"{'; '.join([verdict, *alone])}.",))
+
+
+def milestones_table(paper: Paper, part: Milestones, runs: Runs) -> Table:
+    """How far somebody else's learning curve is after so many episodes, and ours."""
+    rows: list[list[str]] = []
+    where: dict[str, list[str]] = {"above": [], "below": [], "holds": [], "1 seed": []}
+    for name, episodes, value in part.rows:
+        group = [run for run in runs.get(name, ()) if len(run.episodes) >= episodes * per_agent(run)]
+        ends = [(run.episodes["return"][: episodes * per_agent(run)], part.window * per_agent(run)) for run in group]
+        ours = [float(returns[-size:].mean()) for returns, size in ends]
+        cells = [f"{np.mean(ours):.4g}", sure(ours)] if ours else ["no run", "-"]
+        rows.append([name, f"{episodes:,}", f"{value:g}", *cells, str(len(ours)) if len(ours) != 1 else "1 seed"])
+        if ours:
+            where[beside(*interval(ours), value)].append(f"{name}, {episodes:,}")
+    headings = ("model", "after", part.whose, "ours", "95% interval", "seeds")
+    below = f"Mean return over the {part.window:,} {counted(runs)} before."
+    if not any(where.values()):
+        return Table(part.title, headings, rows, below)
+    found = f"above {named(where['above'])}, below {named(where['below'])}, holding {named(where['holds'])}"
+    alone = f"; {named(where['1 seed'])} of 1 seed, which decide nothing" * bool(where["1 seed"])
+    verdict = f"{part.title}: our interval, beside each value of {part.whose}: {found}{alone}."
+    return Table(part.title, headings, rows, below, (verdict,))
 
 
 def beside(low: float, high: float, value: float) -> str:

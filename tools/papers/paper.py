@@ -34,6 +34,18 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class Milestones:
+    """A table of how far a learning curve is after so many episodes: for each experiment the episodes, by the system's
+    count, and what somebody else's program then has. window: episodes whose mean it is; whose: that program's.
+    """
+
+    title: str
+    window: int
+    whose: str
+    rows: tuple[tuple[str, int, float], ...]
+
+
+@dataclass(frozen=True)
 class Settings:
     """A table of settings: what is set, as the paper gives it (None if it does not), and our configuration's field."""
 
@@ -108,7 +120,7 @@ class Paper:
     agents: int
     seeds: int
     experiments: tuple[Experiment, ...]
-    parts: tuple[Scores | Settings | Speedups | Together | Curves, ...]
+    parts: tuple[Scores | Milestones | Settings | Speedups | Together | Curves, ...]
     orders: tuple[tuple[str, str, str], ...]
     notes: tuple[str, ...] = ()
     unit: Literal["episodes", "steps"] = "episodes"
@@ -135,7 +147,17 @@ def chosen(name: str, choice: Choice) -> str:
 
 
 def _chosen(experiment: Experiment, choice: Choice) -> Experiment:
-    options = dict(zip(experiment.options[::2], experiment.options[1::2], strict=True))
-    options |= zip(choice.options[::2], choice.options[1::2], strict=True)
-    flat = tuple(part for pair in options.items() for part in pair)
+    options = by_name(experiment.options) | by_name(choice.options)
+    flat = tuple(part for name, values in options.items() for part in (name, *values))
     return replace(experiment, name=chosen(experiment.name, choice), options=flat)
+
+
+def by_name(options: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Options of a command line, each with its values; a flag has none."""
+    found: dict[str, tuple[str, ...]] = {}
+    for part in options:
+        if part.startswith("--"):
+            name, found[part] = part, ()
+        else:
+            found[name] += (part,)
+    return found
