@@ -145,7 +145,7 @@ def test_a_learning_curve_is_read_where_the_other_program_was(tmp_path):
     mean = 1e-4 * np.arange(1900, 2000).mean() + 0.01
     assert [float(cell) for cell in found["Empty-5x5, tanh", "2,000"][:2]] == pytest.approx([0.72, mean], abs=1e-4)
     assert found["Empty-5x5", "1,000"][-1] == "3" and found["Empty-5x5", "2,000"][-2:] == ["1 seed", "1 seed"]
-    assert "4 of 1 seed (Empty-5x5, 2,000; Empty-5x5, 3,000;" in table.verdicts[0]
+    assert "4 (Empty-5x5, 2,000; Empty-5x5, 3,000;" in table.verdicts[0] and "of 1 seed, which" in table.verdicts[0]
     assert "above 1 (Empty-5x5, tanh, 10,000)" in table.verdicts[0]
 
 
