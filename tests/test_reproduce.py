@@ -21,7 +21,7 @@ import report_comparisons
 import report_figures
 import report_tables
 import reproduce
-from papers.paper import Curves, Scores, Settings, Speedups, Together
+from papers.paper import Curves, Milestones, Scores, Settings, Speedups, Together, by_name
 from papers.returns import RETURNS
 
 from hpcqrl.results.reader import read_run
@@ -39,9 +39,9 @@ def jobs_of(name, folder, **options):
 
 
 def config_of(job):
-    options = job.experiment.options
-    names = (name.removeprefix("--").replace("-", "_") for name in options[::2])
-    return {job.unit: job.length} | dict(zip(names, options[1::2], strict=True))
+    options = by_name(job.experiment.options).items()
+    found = {name.removeprefix("--").replace("-", "_"): values[0] if values else True for name, values in options}
+    return {job.unit: job.length} | found
 
 
 def write(job, returns, agents=None, **more):
@@ -57,6 +57,8 @@ def test_a_paper_is_described_without_contradiction(name):
     for part in paper.parts:
         if isinstance(part, Curves):
             used |= {name for _, names in part.panels for name in names}
+        elif isinstance(part, Milestones):
+            used |= {row[0] for row in part.rows}
         elif isinstance(part, Together):
             used |= {name for _, names in part.kinds for name in names}
         elif not isinstance(part, Settings):
@@ -87,10 +89,11 @@ def test_options_and_sizes_are_what_hpcqrl_takes_and_says(name):
         "    config = tyro.cli(system.Config, args=options)\n"
         "    print(system.model(config, system.environment(config), system.circuit(config)).size)\n"
     )
-    options = [" ".join(experiment.options) for experiment in paper.experiments]
+    every = (*paper.experiments, *paper.variants)
+    options = [" ".join(experiment.options) for experiment in every]
     done = run(sys.executable, "-c", code, *options)
     assert done.returncode == 0, done.stderr
-    for experiment, size in zip(paper.experiments, map(int, done.stdout.split()), strict=True):
+    for experiment, size in zip(every, map(int, done.stdout.split()), strict=True):
         assert sizes.get(experiment.name) in (None, size), experiment.name
 
 
@@ -127,6 +130,48 @@ def test_tables_hold_the_runs_numbers_beside_the_papers(tmp_path):
     assert verdicts["centric QTRL-13 above centric QTRL-7"] == "not decided"
     assert verdicts["notebook classical above notebook QTRL-3, 4 agents"] == "no run"
     assert "of 4 orders of the paper that we have runs for, 1 hold (centric QTRL-7 above" in orders.verdicts[0]
+
+
+def test_a_learning_curve_is_read_where_the_other_program_was(tmp_path):
+    paper, runs = paper_of("qa3c"), {}
+    returns = 1e-4 * np.arange(10_000)
+    for job in jobs_of("qa3c", tmp_path, seeds=3, agents=8, only=("Empty",)):
+        short = job.experiment.name == "Empty-5x5" and job.seed > 0
+        path = write(job, returns[:1500] if short else returns + 0.01 * job.seed, complete=not short)
+        runs.setdefault(job.experiment.name, []).append(read_run(path))
+    part = next(part for part in paper.parts if isinstance(part, Milestones))
+    table = report_tables.milestones_table(paper, part, runs)
+    found = {(row[0], row[1]): row[2:] for row in table.rows}
+    mean = 1e-4 * np.arange(1900, 2000).mean() + 0.01
+    assert [float(cell) for cell in found["Empty-5x5, tanh", "2,000"][:2]] == pytest.approx([0.72, mean], abs=1e-4)
+    assert found["Empty-5x5", "1,000"][-1] == "3" and found["Empty-5x5", "2,000"][-2:] == ["1 seed", "1 seed"]
+    assert "4 (Empty-5x5, 2,000; Empty-5x5, 3,000;" in table.verdicts[0] and "of 1 seed, which" in table.verdicts[0]
+    assert "above 1 (Empty-5x5, tanh, 10,000)" in table.verdicts[0]
+
+
+def test_what_is_chosen_otherwise_is_said_to_change_a_conclusion_only_where_both_are_decided(tmp_path, capsys):
+    folder, levels = tmp_path / "qa3c", {"quantum": 300.0, "classical": 200.0}
+    for job in jobs_of("qa3c", folder, seeds=3, agents=8, variants=True, only=("CartPole",)):
+        _, model, *choice = job.experiment.name.split(", ")
+        level = levels[model] if choice != ["15 degrees"] else 500.0 - levels[model]
+        if choice != ["sum over steps"] or job.seed == 0:
+            write(job, np.full(200, level + job.seed))
+    status, _, errors = call(reproduce, capsys, "qa3c", "--report", "--seeds", "3", "--agents", "8", "--out", tmp_path)
+    assert status == 0 and "over steps" not in errors, "what nobody asked for is not missing"
+    paper = paper_of("qa3c")
+    runs, _ = reproduce.gather(jobs_of("qa3c", folder, seeds=3, agents=8, variants=True))
+    table = report_comparisons.choices_table(paper, runs)
+    found = {(row[0], row[1].split(",")[0]): row[-1] for row in table.rows}
+    assert found == {
+        ("15 degrees", "CartPole"): "YES",
+        ("time limits terminal", "CartPole"): "no",
+        ("time limits terminal", "Acrobot"): "no run",
+        ("sum over steps", "CartPole"): "not decided",
+        ("sum over steps", "Acrobot"): "no run",
+    }
+    page = (folder / "report" / "report.md").read_text()
+    assert "15 degrees: CHANGES whether CartPole, quantum is above CartPole, classical." in page
+    assert "sum over steps: is not known to change whether CartPole, quantum" in page
 
 
 def test_a_paper_that_counts_steps_is_scored_by_its_tests(tmp_path):
@@ -285,7 +330,7 @@ def test_list_runs_nothing_and_bad_requests_are_a_line(tmp_path, capsys):
     assert status == 0 and "20 of 20 runs to make" in output and not list(tmp_path.iterdir())
     wrong = (
         (("--scale", "0"), "scale must be"),
-        (("--only", "x"), "no experiment"),
+        (("--only", "none"), "no experiment"),
         (("--report",), "no run, so there is nothing"),
     )
     for options, words in wrong:

@@ -1,10 +1,11 @@
 """A run of a paper's experiment: how it is made, and what is there of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from papers.paper import Experiment
-from reading import done
+from papers.paper import Experiment, by_name
+from reading import done, spans
 
 from hpcqrl.results.reader import Run, read_run
 
@@ -73,8 +74,8 @@ class Job:
     def differs(self, run: Run) -> list[str]:
         """In what a run differs from this one, but for its length."""
         wanted = {"system": self.system, "seed": str(self.seed)}
-        options = self.experiment.options
-        wanted |= {name.removeprefix("--"): value for name, value in zip(options[::2], options[1::2], strict=True)}
+        for name, values in by_name(self.experiment.options).items():
+            wanted[name.removeprefix("--")] = values[0] if values else "True"
         has = {"system": run.system} | {name.replace("_", "-"): str(value) for name, value in run.config.items()}
         if run.complete:
             wanted["ranks"], has["ranks"] = str(self.ranks), str(ranks_of(run))
@@ -103,3 +104,31 @@ class Job:
 def ranks_of(run: Run) -> int:
     """MPI ranks that the run had: its agents, and the root if it only served."""
     return run.agents + (run.attributes.get("root") == "serves")
+
+
+def gather(jobs: Sequence[Job]) -> tuple[dict[str, list[Run]], list[str]]:
+    """The runs that are there, by experiment, and a line for each that is not, or cannot be taken; missing seeds
+    have one together.
+    """
+    runs: dict[str, list[Run]] = {job.experiment.name: [] for job in jobs}
+    missing: dict[str, list[int]] = {}
+    lines = []
+    for job in jobs:
+        name = job.experiment.name
+        try:
+            if not job.path.exists():
+                missing.setdefault(name, []).append(job.seed)
+            else:
+                runs[name].append(job.reported())
+        except ValueError as error:
+            lines.append(str(error))
+    alike: dict[str, list[str]] = {}
+    for name, seeds in missing.items():
+        alike.setdefault(f"seed{'s' * (len(seeds) > 1)} {spans(seeds)}", []).append(name)
+    return runs, [
+        *lines,
+        *(
+            f"missing: {seeds} of {'all' if len(names) == len(runs) else '; '.join(names)}"
+            for seeds, names in alike.items()
+        ),
+    ]

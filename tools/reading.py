@@ -198,3 +198,14 @@ def axis(run: Run, what: str) -> np.ndarray:
     if what == "time":
         return np.maximum.accumulate(run.episodes["time"])
     return np.arange(1, len(run.episodes) + 1) / per_agent(run)
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """Numbers in short: 0 to 4, 7."""
+    found: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if found and number == found[-1][-1] + 1:
+            found[-1].append(number)
+        else:
+            found.append([number])
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in found)

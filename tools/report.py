@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from papers.paper import Curves, Paper, Scores, Settings, Together
+from papers.paper import Curves, Milestones, Paper, Scores, Settings, Together
 from profiles import draw_profiles
-from reading import length, seconds
-from report_comparisons import orders_table, speedups_table, tasks_of, together_table
+from reading import length, seconds, spans
+from report_comparisons import choices_table, orders_table, speedups_table, tasks_of, together_table
 from report_figures import draw
-from report_tables import Runs, Table, experiments_table, runs_table, scores_table, settings_table, spans
+from report_tables import Runs, Table, experiments_table, milestones_table, runs_table, scores_table, settings_table
 from table import comma_separated, markdown
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -69,17 +69,23 @@ def _parts(paper: Paper, runs: Runs, folder: Path, prefix: str) -> list[Table | 
             parts.append(Figure(part.title, image, draw(paper, part, runs, image)))
         elif isinstance(part, Scores):
             parts.append(scores_table(paper, part, runs))
+        elif isinstance(part, Milestones):
+            parts.append(milestones_table(paper, part, runs))
         elif isinstance(part, Settings):
             parts.append(settings_table(part, runs))
         elif isinstance(part, Together):
-            parts.append(together_table(part, runs))
-            if found := tasks_of(part, runs):
+            found = tasks_of(part, runs)
+            parts.append(together_table(part, runs, found))
+            if found:
                 title, image = f"{part.title}: performance profiles", next(images)
                 draw_profiles(found, image, title)
                 parts.append(Figure(title, image, "Share of runs above each normalised score; band: 95% interval."))
         else:
             parts.append(speedups_table(paper, part, runs))
-    return [*parts, orders_table(paper, runs)]
+    parts.append(orders_table(paper, runs))
+    if any(runs.get(experiment.name) for experiment in paper.variants):
+        parts.append(choices_table(paper, runs))
+    return parts
 
 
 SAYS = "What the numbers say"
@@ -113,8 +119,7 @@ def _facts(paper: Paper, runs: Runs, missing: Sequence[str], command: str) -> li
     )
     machines = sorted({_machine(run.attributes) for run in all_runs})
     commits = sorted({str(run.attributes.get("commit") or "not recorded") for run in all_runs})
-    full = {experiment.name: experiment.length or paper.length for experiment in paper.experiments}
-    lengths = dict.fromkeys((length(run), full[name]) for name, group in runs.items() for run in group)
+    lengths = dict.fromkeys((length(run), paper.full_length(name)) for name, group in runs.items() for run in group)
     shares = (
         f"{own:,} {paper.unit} each" + (f" ({own / whole:.3g} of {whole:,})" if own != whole else "")
         for own, whole in lengths

@@ -6,7 +6,7 @@ import numpy as np
 from aggregates import improvement_interval, probability_of_improvement
 from crossing import first_at, learning, sample_complexity, speedup_interval
 from intervals import shown
-from papers.paper import Paper, Scores, Speedups, Together
+from papers.paper import Paper, Scores, Speedups, Together, chosen
 from reading import score
 from report_tables import Runs, Table, beside, counted, named, over, scores, seeds_of, window_of
 from together import TOGETHER, Tasks, normalised, together_rows
@@ -35,6 +35,8 @@ def speedups_table(paper: Paper, part: Speedups, runs: Runs) -> Table:
                 continue
             episodes, (first, between, there) = first_at(curves[name], target), sample_complexity(curves[name], target)
             ours, ratio = "not reached", "-"
+            if episodes is None:
+                verdicts.append(f"To {target:.4g}: {name} is not there in the mean of its seeds ({there} get there).")
             if base is not None and episodes is not None:
                 low, high = speedup_interval(curves[base_name], curves[name], target, ends)
                 ours, ratio = f"{base / episodes:.2f}", "-" if name == base_name else shown(low, high, 2)
@@ -76,14 +78,12 @@ def orders_table(paper: Paper, runs: Runs) -> Table:
     rows: list[list[str]] = []
     found: dict[str, list[str]] = {"as in the paper": [], "the other way round": [], "not decided": []}
     for better, worse, where in paper.orders:
-        tables = [part for part in paper.parts if isinstance(part, Scores)]
-        wanted = next(part.last for part in tables if better in [row[0] for row in part.rows])
         groups = [runs.get(name, ()) for name in (better, worse)]
         what = f"{better} above {worse}"
         if not all(groups):
             rows.append([what, where, "-", "-", "-", "-", "no run", "-", "-", "-", "-"])
             continue
-        ends = [scores(paper, group, wanted) for group in groups]
+        ends = [scores(paper, group, _last(paper, better)) for group in groups]
         end, whole = _compared(*ends), _compared(*(scores(paper, group, None) for group in groups))
         means = [f"{np.mean(each):.5g}" for each in ends]
         rows.append([what, where, *means, *end, *whole, " and ".join(str(len(group)) for group in groups)])
@@ -102,9 +102,47 @@ def orders_table(paper: Paper, runs: Runs) -> Table:
     held, other, open_ = found.values()
     verdict = (
         f"{title}: of {number} orders of the paper that we have runs for, {named(held, 'hold')}, "
-        f"{named(other, 'come the other way round')}, {named(open_, 'are not decided')}."
+        f"{named(other, 'come the other way round')}, {len(open_)} are not decided."
     )
     return Table(title, headings, rows, below, (verdict,))
+
+
+def choices_table(paper: Paper, runs: Runs) -> Table:
+    """The paper's orders with what it leaves open chosen otherwise, beside the same with the defaults."""
+    rows: list[list[str]] = []
+    verdicts: list[str] = []
+    for choice in paper.choices:
+        for better, worse in choice.orders:
+            pairs = [(better, worse), (chosen(better, choice), chosen(worse, choice))]
+            groups = [[runs.get(name, ()) for name in pair] for pair in pairs]
+            cells, found = [], []
+            for pair in groups:
+                if not all(pair):
+                    cells += ["-", "-", "no run"]
+                    continue
+                both = [scores(paper, group, _last(paper, better)) for group in pair]
+                improvement, between, verdict = _compared(*both)
+                cells += [" and ".join(f"{np.mean(each):.5g}" for each in both), f"{improvement} ({between})", verdict]
+                found.append(verdict)
+            changes = "no run" if len(found) < 2 else "not decided"
+            if len(found) == 2 and not any(verdict.startswith("not") for verdict in found):
+                changes = "no" if found[0] == found[1] else "YES"
+            seeds = [" and ".join(str(len(group)) for group in pair) for pair in groups]
+            rows.append([choice.name, f"{better} above {worse}", *cells, f"{seeds[0]}; {seeds[1]}", changes])
+            if changes != "no run":
+                says = {"no": "does not change", "YES": "CHANGES"}.get(changes, "is not known to change")
+                verdicts.append(f"Chosen otherwise, {choice.name}: {says} whether {better} is above {worse}.")
+    headings = (
+        "chosen otherwise", "order", "default: means", "probability of improvement", "ours", "otherwise: means",
+        "probability of improvement", "ours", "seeds", "changes the conclusion",
+    )  # fmt: skip
+    return Table("What changes the conclusion", headings, rows, verdicts=tuple(verdicts))
+
+
+def _last(paper: Paper, name: str) -> int:
+    """The episodes, or tests, whose mean is an experiment's score."""
+    tables = [part for part in paper.parts if isinstance(part, Scores)]
+    return next(part.last for part in tables if name in [row[0] for row in part.rows])
 
 
 def _compared(first: Sequence[float], second: Sequence[float]) -> list[str]:
@@ -124,9 +162,8 @@ def tasks_of(part: Together, runs: Runs) -> dict[str, Tasks]:
     return normalised({name: group for name, group in kinds.items() if group}, part.last, "report")
 
 
-def together_table(part: Together, runs: Runs) -> Table:
-    """The kinds of runs over all environments together."""
-    found = tasks_of(part, runs)
+def together_table(part: Together, runs: Runs, found: dict[str, Tasks]) -> Table:
+    """The kinds of runs over all environments together; found: what `tasks_of` found."""
     rows = together_rows(found)
     below = (
         f"Scores: mean return of the last {part.last:,} {counted(runs)}, normalised: 0 is chance, 1 the best; "

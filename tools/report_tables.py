@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from intervals import interquartile_mean, interval, sure
-from papers.paper import Paper, Scores, Settings
+from papers.paper import Milestones, Paper, Scores, Settings
 from papers.returns import returns_of
-from reading import done, how_counted, length, per_agent, score, seconds, tests
+from reading import done, how_counted, length, per_agent, score, seconds, spans, tests
 
 from hpcqrl.results.costs import costs, costs_in_words
 from hpcqrl.results.reader import Run
@@ -46,7 +46,7 @@ def scores(paper: Paper, group: Sequence[Run], last: int | None) -> list[float]:
 
 def seeds_of(paper: Paper, name: str, group: Sequence[Run]) -> str:
     """How many seeds there are, and where their runs stopped before the paper's length."""
-    full = next(each.length or paper.length for each in paper.experiments if each.name == name)
+    full = paper.full_length(name)
     stopped = sorted(int(length(run) if run.complete else done(run)) for run in group)
     stopped = [each for each in stopped if each < full]
     text = "no run" if not group else "1 seed" if len(group) == 1 else str(len(group))
@@ -94,6 +94,28 @@ def scores_table(paper: Paper, part: Scores, runs: Runs) -> Table:
     number = sum(map(len, where.values()))
     verdict = f"{part.title}: of the paper's {number} values that we have runs for, our interval {', '.join(said)}"
     return Table(part.title, headings, rows, below, (f"{'; '.join([verdict, *alone])}.",))
+
+
+def milestones_table(paper: Paper, part: Milestones, runs: Runs) -> Table:
+    """How far somebody else's learning curve is after so many episodes, and ours."""
+    rows: list[list[str]] = []
+    where: dict[str, list[str]] = {"above": [], "below": [], "holds": [], "1 seed": []}
+    for name, episodes, value in part.rows:
+        group = [run for run in runs.get(name, ()) if len(run.episodes) >= episodes * per_agent(run)]
+        ends = [(run.episodes["return"][: episodes * per_agent(run)], part.window * per_agent(run)) for run in group]
+        ours = [float(returns[-size:].mean()) for returns, size in ends]
+        cells = [f"{np.mean(ours):.4g}", sure(ours)] if ours else ["no run", "-"]
+        rows.append([name, f"{episodes:,}", f"{value:g}", *cells, str(len(ours)) if len(ours) != 1 else "1 seed"])
+        if ours:
+            where[beside(*interval(ours), value)].append(f"{name}, {episodes:,}")
+    headings = ("model", "after", part.whose, "ours", "95% interval", "seeds")
+    below = f"Mean return over the {part.window:,} {counted(runs)} before."
+    if not any(where.values()):
+        return Table(part.title, headings, rows, below)
+    found = f"above {named(where['above'])}, below {named(where['below'])}, holding {named(where['holds'])}"
+    alone = f"; {named(where['1 seed'])} of 1 seed, which decide nothing" * bool(where["1 seed"])
+    verdict = f"{part.title}: our interval, beside each value of {part.whose}: {found}{alone}."
+    return Table(part.title, headings, rows, below, (verdict,))
 
 
 def beside(low: float, high: float, value: float) -> str:
@@ -150,17 +172,6 @@ def experiments_table(paper: Paper, runs: Runs, commands: Mapping[str, str]) -> 
             seeds = spans([run.seed for run in group])
             rows.append([name, seeds_of(paper, name, group), seeds, agents, hours, f"`{command}`"])
     return Table("Runs", ("experiment", "seeds", "which", "agents", "hours", "command of the first"), rows)
-
-
-def spans(numbers: Sequence[int]) -> str:
-    """Numbers in short: 0 to 4, 7."""
-    found: list[list[int]] = []
-    for number in sorted(set(numbers)):
-        if found and number == found[-1][-1] + 1:
-            found[-1].append(number)
-        else:
-            found.append([number])
-    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in found)
 
 
 def over(window: int, runs: Runs, of_tests: bool) -> str:

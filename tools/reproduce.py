@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Literal
 
 import tyro
-from paper_runs import Job, ranks_of
+from paper_runs import Job, gather, ranks_of
 from papers.paper import Paper
 from reading import done, say, seconds
 from report import write_docs, write_report
-from report_tables import spans
 from table import markdown
 
 from hpcqrl.results.reader import Run
@@ -58,6 +57,8 @@ class Options:
     """Show what would run, and about how long that would take on 2 cores, and end."""
     report: tyro.conf.FlagCreatePairsOff[bool] = False
     """Run nothing; write the report of what is there, also of runs that stopped early, which are marked."""
+    variants: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Run also what the paper leaves open the other way, where that may decide an order of models."""
     docs: Path | None = None
     """Run nothing; write PAPER.md and its figures into this folder, to be kept: the report in short."""
     slurm: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -84,7 +85,7 @@ def jobs_of(paper: Paper, options: Options, folder: Path) -> list[Job]:
     agents = most if options.agents is None else options.agents
     jobs = []
     for seed in range(options.first_seed, options.first_seed + seeds):
-        for experiment in paper.experiments:
+        for experiment in (*paper.experiments, *(paper.variants if options.variants or options.reports else ())):
             if options.only and not any(part in experiment.name for part in options.only):
                 continue
             ranks, full = experiment.agents or agents, experiment.length or paper.length
@@ -201,7 +202,8 @@ def main() -> None:
             return submit(jobs)
         if not options.reports:
             make(jobs, options.cores)
-        runs, missing = gather(jobs)
+        optional = () if options.variants else [experiment.name for experiment in paper.variants]
+        runs, missing = gather([job for job in jobs if job.path.exists() or job.experiment.name not in optional])
     except ValueError as error:
         sys.exit(f"reproduce: {error}")
     except (KeyboardInterrupt, FileNotFoundError) as error:
@@ -219,34 +221,6 @@ def main() -> None:
     except OSError as error:
         sys.exit(f"reproduce: cannot write the report: {error}")
     print(f"written: {page}")
-
-
-def gather(jobs: Sequence[Job]) -> tuple[dict[str, list[Run]], list[str]]:
-    """The runs that are there, by experiment, and a line for each that is not, or cannot be taken; missing seeds
-    have one together.
-    """
-    runs: dict[str, list[Run]] = {job.experiment.name: [] for job in jobs}
-    missing: dict[str, list[int]] = {}
-    lines = []
-    for job in jobs:
-        name = job.experiment.name
-        try:
-            if not job.path.exists():
-                missing.setdefault(name, []).append(job.seed)
-            else:
-                runs[name].append(job.reported())
-        except ValueError as error:
-            lines.append(str(error))
-    alike: dict[str, list[str]] = {}
-    for name, seeds in missing.items():
-        alike.setdefault(f"seed{'s' * (len(seeds) > 1)} {spans(seeds)}", []).append(name)
-    return runs, [
-        *lines,
-        *(
-            f"missing: {seeds} of {'all' if len(names) == len(runs) else '; '.join(names)}"
-            for seeds, names in alike.items()
-        ),
-    ]
 
 
 if __name__ == "__main__":

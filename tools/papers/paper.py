@@ -1,6 +1,6 @@
 """The words in which a paper is described."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -31,6 +31,18 @@ class Scores:
     title: str
     last: int
     rows: tuple[tuple[str, float | None, int | None], ...]
+
+
+@dataclass(frozen=True)
+class Milestones:
+    """A table of how far a learning curve is after so many episodes: for each experiment the episodes, by the system's
+    count, and what somebody else's program then has. window: episodes whose mean it is; whose: that program's.
+    """
+
+    title: str
+    window: int
+    whose: str
+    rows: tuple[tuple[str, int, float], ...]
 
 
 @dataclass(frozen=True)
@@ -85,9 +97,20 @@ class Curves:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What the paper leaves open, chosen otherwise: the options that say so, and the orders of experiments that it may
+    decide, which are then run with these options too.
+    """
+
+    name: str
+    options: tuple[str, ...]
+    orders: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Paper:
     """length: of each run, in its unit, by the system's count; orders: what the paper says is better than what, and
-    where it says so.
+    where it says so; choices: what it leaves open.
     """
 
     title: str
@@ -97,7 +120,44 @@ class Paper:
     agents: int
     seeds: int
     experiments: tuple[Experiment, ...]
-    parts: tuple[Scores | Settings | Speedups | Together | Curves, ...]
+    parts: tuple[Scores | Milestones | Settings | Speedups | Together | Curves, ...]
     orders: tuple[tuple[str, str, str], ...]
     notes: tuple[str, ...] = ()
     unit: Literal["episodes", "steps"] = "episodes"
+    choices: tuple[Choice, ...] = ()
+
+    @property
+    def variants(self) -> tuple[Experiment, ...]:
+        """The experiments once more, as the choices have them."""
+        named = {experiment.name: experiment for experiment in self.experiments}
+        return tuple(
+            _chosen(named[name], choice)
+            for choice in self.choices
+            for name in dict.fromkeys(name for order in choice.orders for name in order)
+        )
+
+    def full_length(self, name: str) -> int:
+        """How long the paper's runs of an experiment are."""
+        return next(each.length or self.length for each in (*self.experiments, *self.variants) if each.name == name)
+
+
+def chosen(name: str, choice: Choice) -> str:
+    """What an experiment is called where it is run as the choice has it."""
+    return f"{name}, {choice.name}"
+
+
+def _chosen(experiment: Experiment, choice: Choice) -> Experiment:
+    options = by_name(experiment.options) | by_name(choice.options)
+    flat = tuple(part for name, values in options.items() for part in (name, *values))
+    return replace(experiment, name=chosen(experiment.name, choice), options=flat)
+
+
+def by_name(options: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Options of a command line, each with its values; a flag has none."""
+    found: dict[str, tuple[str, ...]] = {}
+    for part in options:
+        if part.startswith("--"):
+            name, found[part] = part, ()
+        else:
+            found[name] += (part,)
+    return found

@@ -1,6 +1,6 @@
 """QDQN-DPER (arXiv 2304.09648): Figure 3."""
 
-from papers.paper import Curves, Experiment, Paper, Scores, Together
+from papers.paper import Choice, Curves, Experiment, Paper, Scores, Together
 
 MODELS = {  # as in the legend of Figure 3; classical asynchronous Q-learning has the TD loss
     "quantum, PER, matrix loss": ("--model", "quantum", "--replay", "prioritized", "--loss", "matrix"),
@@ -49,5 +49,14 @@ PAPER = Paper(
         ),
     ),
     orders=tuple((_in(env, FULL), _in(env, other), "6.3") for env in ENVIRONMENTS for other in OTHERS),
+    choices=tuple(
+        Choice(name, options, tuple((_in("v0", FULL), _in("v0", other)) for other in OTHERS[:2]))
+        for name, options in (
+            ("time limits terminal", ("--time-limit", "terminal")),
+            ("terminal states valued", ("--terminal-states", "valued")),
+            ("weights by memory", ("--largest-weight", "memory")),
+            ("sum over batch", ("--reduction", "sum")),
+        )
+    ),
     notes=("The paper does not say how many agents it trained with; the number here is in the list of runs.",),
 )
