@@ -6,12 +6,12 @@ HPCQRL_EXTRAS=${HPCQRL_EXTRAS:-mpich,test}
 in_short() {
     local word package _ count=0
     while read -r word package _; do
-        case $word in
-        Collecting)
+        case "$word $package" in
+        "Collecting "*)
             count=$((count + 1))
             if [ -t 1 ]; then printf '\r\033[K  package %d: %s' "$count" "${package%%[<>=!~;[]*}"; fi
             ;;
-        Installing)
+        "Installing collected")
             if [ -t 1 ]; then printf '\r\033[K'; fi
             echo "  $count packages are there; unpacking them takes another minute or so"
             ;;
