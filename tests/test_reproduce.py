@@ -26,7 +26,7 @@ from papers.returns import RETURNS
 
 from hpcqrl.results.reader import read_run
 
-PAPERS = ("dist-qtrl", "qa3c", "qdqn-dper", "hdqnn-td3")
+PAPERS = ("dist-qtrl", "qa3c", "qdqn-dper", "hdqnn-td3", "ppo-q")
 TOOL = (sys.executable, "tools/reproduce.py")
 
 
@@ -78,13 +78,13 @@ def test_the_papers_numbers_are_those_printed():
 @pytest.mark.parametrize("name", PAPERS)
 def test_options_and_sizes_are_what_hpcqrl_takes_and_says(name):
     """`hpcqrl describe` accepts every experiment's options and prints the paper's number of parameters."""
-    if name == "hdqnn-td3":
-        pytest.importorskip("mujoco")
+    if name in ("hdqnn-td3", "ppo-q"):
+        pytest.importorskip("mujoco" if name == "hdqnn-td3" else "Box2D")
     paper = paper_of(name)
     sizes = {row[0]: row[2] for part in paper.parts if isinstance(part, Scores) for row in part.rows}
     code = (
         "import sys, tyro\n"
-        f"from hpcqrl.systems import {name.replace('-', '_')} as system\n"
+        f"from hpcqrl.systems import {paper.system.replace('-', '_')} as system\n"
         "for options in map(str.split, sys.argv[1:]):\n"
         "    config = tyro.cli(system.Config, args=options)\n"
         "    print(system.model(config, system.environment(config), system.circuit(config)).size)\n"

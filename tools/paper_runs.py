@@ -88,8 +88,9 @@ class Job:
             raise ValueError(f"{self.path}: missing")
         if differs := self.differs(run):
             raise ValueError(f"{self.path} is another run: {'; '.join(differs)}")
-        if not len(run.evaluations if self.unit == "steps" else run.episodes):
-            raise ValueError(f"{self.path} holds no {'tests' if self.unit == 'steps' else 'episodes'} yet")
+        tested = self.experiment.test_every is not None
+        if not len(run.evaluations if tested else run.episodes):
+            raise ValueError(f"{self.path} holds no {'tests' if tested else 'episodes'} yet")
         return run
 
     def estimate(self, rate: float) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 from intervals import interquartile_mean, interval, sure
 from papers.paper import Milestones, Paper, Scores, Settings
 from papers.returns import returns_of
-from reading import done, how_counted, length, per_agent, score, seconds, spans, tests
+from reading import axis, done, how_counted, length, per_agent, score, seconds, spans, tests
 
 from hpcqrl.results.costs import costs, costs_in_words
 from hpcqrl.results.reader import Run
@@ -34,14 +34,25 @@ def window_of(group: Sequence[Run], wanted: int, of_tests: bool) -> int:
 
 
 def scores(paper: Paper, group: Sequence[Run], last: int | None) -> list[float]:
-    """Each run's mean return over its last episodes, or tests if the paper's length is in steps; None: over all."""
-    if paper.unit == "steps":
+    """Each run's mean return over its last episodes, or tests, or the episodes that end in its last steps, as the
+    paper's length is counted; None: over all.
+    """
+    if paper.unit == "steps" and not paper.tested:
+        return [_of_steps(run, last) for run in group]
+    if paper.by_tests:
         if last is not None:
             last = window_of(group, last, of_tests=True)
         return [float(np.mean(list(tests(run).values())[-(last or 0) :])) for run in group]
     if last is not None:
         last = window_of(group, last, of_tests=False)
     return [score(run, last or len(run.episodes)) for run in group]
+
+
+def _of_steps(run: Run, last: int | None) -> float:
+    """Mean return of the episodes that end in the last steps, of all agents; at most in an eighth of a short run."""
+    ends = axis(run, "steps")
+    first = 0 if last is None else ends[-1] - min(last, round(ends[-1] / SHARE))
+    return float(run.episodes["return"][ends > first].mean())
 
 
 def seeds_of(paper: Paper, name: str, group: Sequence[Run]) -> str:
@@ -81,10 +92,11 @@ def scores_table(paper: Paper, part: Scores, runs: Runs) -> Table:
         "model", "paper", "chance", "ours: mean", "95% interval", "interquartile mean", "95% interval", "whole run",
         "95% interval", "seeds", "parameters: paper", "ours",
     )  # fmt: skip
-    what = "tests" if paper.unit == "steps" else counted(runs)
+    what = "tests" if paper.by_tests else counted(runs)
+    of_which = "steps' episodes" if paper.unit == "steps" and not paper.tested else what
     below = (
-        f"Ours: mean return over the last {part.last:,} {what}, or the last eighth of a shorter run, then over seeds; "
-        f"whole run: over all of its {what}. Chance: a random policy."
+        f"Ours: mean return over the last {part.last:,} {of_which}, or the last eighth of a shorter run, then over "
+        f"seeds; whole run: over all of its {what}. Chance: a random policy."
     )
     if not any(where.values()):
         return Table(part.title, headings, rows, below)

@@ -37,8 +37,8 @@ INTERRUPTED = 75  # hpcqrl's exit status when it has left a checkpoint
 class Options:
     """Run what a paper ran, as far as it is not there yet, and write a report: its tables and figures beside ours."""
 
-    paper: tyro.conf.Positional[Literal["dist-qtrl", "qa3c", "qdqn-dper", "hdqnn-td3"]]
-    """The paper, by the name of its system."""
+    paper: tyro.conf.Positional[Literal["dist-qtrl", "qa3c", "qdqn-dper", "hdqnn-td3", "ppo-q"]]
+    """The paper, by its system's name, or its own."""
     scale: float = 1.0
     """Share of the full length, in episodes or steps, that every run has."""
     seeds: int | None = None

@@ -25,7 +25,8 @@ class Experiment:
 class Scores:
     """A table of final scores: for each experiment the paper's score and number of parameters, where it gives them.
 
-    last: episodes, by the system's count, whose mean return is the score; if the paper's length is in steps, tests.
+    last: episodes, by the system's count, whose mean return is the score; if the paper's length is in steps, tests, or
+    steps in which episodes end.
     """
 
     title: str
@@ -110,7 +111,8 @@ class Choice:
 @dataclass(frozen=True)
 class Paper:
     """length: of each run, in its unit, by the system's count; orders: what the paper says is better than what, and
-    where it says so; choices: what it leaves open.
+    where it says so; choices: what it leaves open; tested: whether runs whose length is in steps are scored by tests
+    while training, else by the episodes that end in so many steps, the last ones.
     """
 
     title: str
@@ -125,6 +127,12 @@ class Paper:
     notes: tuple[str, ...] = ()
     unit: Literal["episodes", "steps"] = "episodes"
     choices: tuple[Choice, ...] = ()
+    tested: bool = True
+
+    @property
+    def by_tests(self) -> bool:
+        """Whether scores and curves are of tests."""
+        return self.unit == "steps" and self.tested
 
     @property
     def variants(self) -> tuple[Experiment, ...]:
