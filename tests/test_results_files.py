@@ -21,7 +21,7 @@ from hpcqrl.results.schema import ATTRIBUTES, EPISODE, EVALUATION, FORMAT, PROVE
 
 DTYPE = row_dtype(EPISODE)
 FACTS = {"format": FORMAT, "system": "a-system", "config": '{"env": "E"}', "seed": 1, "agents": 2, "created": "now"}
-FACTS |= dict.fromkeys(PROVENANCE, "0") | {"root": "acts", "history": "[]"}
+FACTS |= dict.fromkeys(PROVENANCE, "0") | {"root": "acts", "history": "[]", "job": ""}
 FACTS |= {"checkpoint_every": 60.0, "counts_each_agent": False, "synchronous": False}
 
 
