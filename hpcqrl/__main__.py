@@ -146,9 +146,10 @@ def _train_options(arguments: Sequence[str]) -> tuple[str, Train[Config]]:
 
     try:
         written = read_written(arguments)
-        said = None if arguments and not arguments[0].startswith("-") else system_of(written)
-        name, system = _system("train", arguments if said is None else [said, *arguments])
-        rest = arguments[1:] if said is None else arguments
+        first = "" if not arguments or arguments[0].startswith("-") else arguments[0]
+        said = first or system_of(written)
+        name, system = _system("train", [said] if said else [each for each in arguments if each in ("-h", "--help")])
+        rest = arguments[1:] if first else arguments
         own, others = defaults(written, name, system.Config, Train, rest)
     except (ValueError, OSError) as error:
         _refuse(str(error))

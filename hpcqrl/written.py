@@ -32,7 +32,10 @@ class Written(NamedTuple):
 
 def read_written(arguments: Sequence[str]) -> Written:
     """Read the files that these arguments name. Raises ValueError, OSError, in one line, if one cannot be read."""
-    config, like = _said("config", arguments), _said("like", arguments)
+    config, like = (
+        _said("config", arguments) or None,
+        _said("like", arguments) or None,
+    )  # a name that is missing is tyro's
     table = {} if config is None else _read_toml(config)
     attributes, values = ({}, {}) if like is None else read_facts(like)
     return Written(config, table, like, attributes, values)
@@ -102,10 +105,10 @@ def as_toml(name: str, config: Dataclass) -> str:
 def _said(option: str, arguments: Sequence[str]) -> str | None:
     """What the arguments say last for an option: one text, or "" where it is missing; None if they do not say it."""
     found = None
-    for argument, after in zip(arguments, [*arguments[1:], ""], strict=True):
+    for number, argument in enumerate(arguments):
         flag, equals, value = argument.partition("=")
         if flag.replace("_", "-") == f"--{option}".replace("_", "-"):
-            found = value if equals else after
+            found = value if equals else [*arguments, ""][number + 1]
     return found
 
 

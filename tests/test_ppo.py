@@ -158,7 +158,7 @@ class Notes:
     def __init__(self):
         self.returns, self.rows = [], []
 
-    def tick(self): ...
+    def tick(self, steps=None): ...
 
     def episode(self, number, total, length, version):
         self.returns.append(total)

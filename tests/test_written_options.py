@@ -84,6 +84,10 @@ def test_what_is_wrong_in_a_file_of_options_is_named_in_a_line_by_one_rank(tmp_p
     assert done.returncode == 2 and done.stderr == f"hpcqrl: {path} is of system ppo, not qa3c\n"
     absent = hpcqrl("train", "qa3c", "--config", str(tmp_path / "none.toml"))
     assert absent.returncode == 2 and "none.toml" in absent.stderr and "Traceback" not in absent.stderr
+    for arguments in ((), ("--seed", "3"), ("--help",)):
+        nothing = hpcqrl("train", *arguments)
+        assert nothing.stdout.startswith("usage: hpcqrl train SYSTEM") and not nothing.stderr, "no file says a system"
+        assert nothing.returncode == (0 if arguments == ("--help",) else 2)
     path.write_text("layers = 0")
     late = hpcqrl("train", "qa3c", "--config", str(path))
     assert late.returncode == 2 and "layers must lie in 1..1000" in late.stderr
