@@ -7,7 +7,7 @@ import numpy as np
 from intervals import interquartile_mean, interval, sure
 from papers.paper import Milestones, Paper, Scores, Settings
 from papers.returns import returns_of
-from reading import done, how_counted, length, per_agent, score, seconds, spans, tests
+from reading import how_counted, length, per_agent, reached, score, seconds, spans, tests
 
 from hpcqrl.results.reader import Run
 
@@ -46,7 +46,7 @@ def scores(paper: Paper, group: Sequence[Run], last: int | None) -> list[float]:
 def seeds_of(paper: Paper, name: str, group: Sequence[Run]) -> str:
     """How many seeds there are, and where their runs stopped before the paper's length."""
     full = paper.full_length(name)
-    stopped = sorted(int(length(run) if run.complete else done(run)) for run in group)
+    stopped = sorted(map(reached, group))
     stopped = [each for each in stopped if each < full]
     text = "no run" if not group else "1 seed" if len(group) == 1 else str(len(group))
     if not stopped:
