@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from papers.paper import Experiment, by_name
-from reading import done, spans
+from reading import done, reached, spans
 
 from hpcqrl.results.reader import Run, read_run
 
+ALIKE = 0.9  # of the longest run of an experiment: shorter ones would end its curves, and are left out
 RANDOM_STEPS = 1000  # hpcqrl's, in runs of full length
 
 
@@ -123,6 +124,11 @@ def gather(jobs: Sequence[Job]) -> tuple[dict[str, list[Run]], list[str]]:
                 runs[name].append(job.reported())
         except ValueError as error:
             lines.append(str(error))
+    for name, group in runs.items():
+        longest = max(map(reached, group), default=0)
+        short = [run for run in group if reached(run) < ALIKE * longest]
+        lines += [f"{r.path} stopped at {reached(r):,}, another of {name} is at {longest:,}: left out" for r in short]
+        runs[name] = [run for run in group if reached(run) >= ALIKE * longest]
     alike: dict[str, list[str]] = {}
     for name, seeds in missing.items():
         alike.setdefault(f"seed{'s' * (len(seeds) > 1)} {spans(seeds)}", []).append(name)

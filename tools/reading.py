@@ -97,6 +97,11 @@ def done(run: Run) -> float:
     return len(run.episodes) / per_agent(run)
 
 
+def reached(run: Run) -> int:
+    """Where the run is, or stopped, in its unit."""
+    return length(run) if run.complete else int(done(run))
+
+
 def seconds(run: Run) -> float:
     """From the run's start to the last row that it has written."""
     return max((float(rows["time"].max()) for rows in (run.episodes, run.evaluations) if len(rows)), default=0.0)

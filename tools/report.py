@@ -38,7 +38,7 @@ def write_report(
     tables = [part for part in parts if isinstance(part, Table)]
     for number, table in enumerate(tables, 1):
         (folder / f"table-{number}.csv").write_text(comma_separated(table.headings, table.rows))
-    facts, verdicts = _facts(paper, runs, missing, command), _verdicts(tables)
+    facts, verdicts = _facts(paper, runs, missing, command), _verdicts(tables, runs)
     (folder / "report.md").write_text(_text(paper, parts, facts, verdicts))
     page = folder / "index.html"
     head = f"<h1>{html.escape(paper.title)}</h1>{_html_list(facts)}<h2>{SAYS}</h2>{_html_list(verdicts)}"
@@ -55,7 +55,7 @@ def write_docs(
     parts = [*_parts(paper, runs, folder, f"{paper.system}-"), experiments_table(paper, runs, commands)]
     tables = [part for part in parts if isinstance(part, Table)]
     page = folder / f"{paper.system}.md"
-    page.write_text(_text(paper, parts, _facts(paper, runs, missing, command), _verdicts(tables)))
+    page.write_text(_text(paper, parts, _facts(paper, runs, missing, command), _verdicts(tables, runs)))
     return page
 
 
@@ -91,8 +91,10 @@ def _parts(paper: Paper, runs: Runs, folder: Path, prefix: str) -> list[Table | 
 SAYS = "What the numbers say"
 
 
-def _verdicts(tables: Iterable[Table]) -> list[str]:
-    return [verdict for table in tables for verdict in table.verdicts] or ["Nothing yet."]
+def _verdicts(tables: Iterable[Table], runs: Runs) -> list[str]:
+    said = [verdict for table in tables for verdict in table.verdicts] or ["Nothing yet."]
+    few = any(1 < len(group) < 5 for group in runs.values())
+    return said + ["Intervals over fewer than 5 seeds are too narrow: over 2, they miss half of the time."] * few
 
 
 def _text(paper: Paper, parts: Sequence[Table | Figure], facts: Sequence[str], verdicts: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from intervals import interquartile_mean, interval, sure
 from papers.paper import Milestones, Paper, Scores, Settings
 from papers.returns import returns_of
-from reading import axis, done, how_counted, length, per_agent, score, seconds, spans, tests
+from reading import axis, how_counted, length, per_agent, reached, score, seconds, spans, tests
 
 from hpcqrl.results.costs import costs, costs_in_words
 from hpcqrl.results.reader import Run
@@ -58,7 +58,7 @@ def _of_steps(run: Run, last: int | None) -> float:
 def seeds_of(paper: Paper, name: str, group: Sequence[Run]) -> str:
     """How many seeds there are, and where their runs stopped before the paper's length."""
     full = paper.full_length(name)
-    stopped = sorted(int(length(run) if run.complete else done(run)) for run in group)
+    stopped = sorted(map(reached, group))
     stopped = [each for each in stopped if each < full]
     text = "no run" if not group else "1 seed" if len(group) == 1 else str(len(group))
     if not stopped:
