@@ -149,13 +149,24 @@ def test_it_is_fifty_times_as_fast_as_the_density_matrix():
     def seconds(call, times):
         found = []
         for _ in range(times):
-            begin = time.perf_counter()
+            begin = time.process_time()
             call()
-            found.append(time.perf_counter() - begin)
+            found.append(time.process_time() - begin)
         return min(found)
 
+    @qml.set_shots(1000)
+    @qml.qnode(qml.device("default.mixed", wires=8))
+    def mixed():
+        with qml.queuing.AnnotatedQueue() as queue:
+            circuit.apply(angles[0], weights)
+        for gate in qml.tape.QuantumScript.from_queue(queue).operations:
+            qml.apply(gate)
+            for wire in gate.wires:
+                qml.DepolarizingChannel(0.001 if len(gate.wires) == 1 else 0.01, wires=wire)
+        return [qml.expval(qml.Z(qubit)) for qubit in range(8)]
+
     ours = seconds(lambda: device.expval(angles, weights), 5)
-    theirs = seconds(lambda: density_probabilities(circuit, Noise(), angles[0], weights), 1)
+    theirs = seconds(mixed, 1)
     assert theirs > 50.0 * ours, (theirs, ours)
 
 

@@ -6,6 +6,8 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from launch import PATIENCE, ROOT, finish, hpcqrl, start
 from random_circuits import inputs, reference
 from test_gradients_of_qpus import MIXED
 
+from hpcqrl.quantum.circuits import variational
 from hpcqrl.quantum.job_qpus import JobQpu, job_qpus, shared_out
 from hpcqrl.quantum.sampler_device import SamplerDevice
 from hpcqrl.results.reader import read_run
@@ -175,3 +178,49 @@ def test_a_call_is_one_job_and_its_numbers_are_those_of_the_circuit(fakes, monke
         exact = reference(circuit, expval, angles, weights, np.zeros_like(found))[0]
         assert np.abs(found - exact).max() < 5.0 / np.sqrt(20_000)
     assert device.cost.submissions == 2 and device.cost.executions == 2 * 2  # a row of angles each
+
+
+@pytest.mark.skipif(not (QISKIT and importlib.util.find_spec("qrmi")), reason="QRMI and Aer are not installed")
+def test_qrmi_s_own_backend_and_sampler_take_what_they_are_sent():
+    """Its classes as they are; what would answer over the network is Aer."""
+    from qiskit_aer import AerSimulator
+    from qiskit_ibm_runtime import RuntimeEncoder
+    from qiskit_ibm_runtime import SamplerV2 as RuntimeSampler
+    from qiskit_ibm_runtime.fake_provider import FakeManilaV2
+    from qrmi import TaskStatus
+    from qrmi.primitives.ibm import SamplerV2, get_backend
+
+    fake, aer, sent = FakeManilaV2(), RuntimeSampler(mode=AerSimulator(seed_simulator=0)), []
+
+    class Resource:
+        def target(self):
+            files = {"configuration": fake.conf_filename, "properties": fake.props_filename}
+            whole = {name: json.loads((Path(fake.dirname) / file).read_text()) for name, file in files.items()}
+            return SimpleNamespace(value=json.dumps(whole))
+
+        def task_start(self, payload):
+            sent.append(payload)
+            return "task"
+
+        def task_status(self, task):
+            return TaskStatus.Completed
+
+        def task_result(self, task):
+            return SimpleNamespace(value=json.dumps(aer.run(self.pubs, shots=20_000).result(), cls=RuntimeEncoder))
+
+        def task_stop(self, task):
+            pass
+
+    resource = Resource()
+
+    class Sampler(SamplerV2):
+        def run(self, pubs, *, shots):
+            resource.pubs = pubs
+            return super().run(pubs, shots=shots)
+
+    circuit = variational(3, 1)
+    device = SamplerDevice(circuit, get_backend(resource), Sampler(resource), 20_000)
+    angles, weights = inputs(circuit, 4)
+    found = device.expval(angles, weights)
+    exact = reference(circuit, True, angles, weights, np.zeros_like(found))[0]
+    assert np.abs(found - exact).max() < 5.0 / np.sqrt(20_000) and len(sent) == 1

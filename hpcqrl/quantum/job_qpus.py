@@ -38,7 +38,7 @@ def job_qpus(variables: Mapping[str, str]) -> list[JobQpu]:
     if not names:
         raise ValueError(
             "--qpu qrmi takes the job's QPUs, and there are none: QRMI_JOB_QPU_RESOURCES is not set, or empty; "
-            "ask for some with #SBATCH --qpu=NAME"
+            "ask for some with #SBATCH --qpu=NAME, or say another --qpu"
         )
     if len(names) != len(kinds):
         raise ValueError(
