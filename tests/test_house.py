@@ -28,6 +28,7 @@ BESIDE = {  # modules that belong to no room
     "player": {"randomness", "states", "parallel", "rl", "envs", "journal"},
     "recorded": {"configuration", "systems", "quantum"},
     "resumption": {"parallel", "recorded", "results", "states", "systems"},
+    "gpus": {"parallel", "quantum"},
     "provenance": {"parallel", "recorded", "results"},
     "description": {"recorded", "quantum"},
     "trained": {"brought", "configuration", "evaluation", "models", "randomness", "recorded", "results", "systems"},
