@@ -52,7 +52,8 @@ def card() -> Card:
         raise ValueError(_NONE)
     driver, runtime = _versions()
     try:
-        device, memory = cuda.get_current_device(), cuda.current_context().get_memory_info()
+        context = cuda.current_context()
+        device, memory = context.device, context.get_memory_info()
         one = cuda.to_device(np.zeros(1))
         cuda.jit(_write_one)[1, 1](one)  # is there a compiler, and does the driver take what it makes?
         assert one.copy_to_host()[0] == 1.0
