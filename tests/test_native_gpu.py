@@ -15,10 +15,25 @@ from hpcqrl.quantum import gates as qml
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.circuits import variational
 from hpcqrl.quantum.devices import make_device
-from hpcqrl.quantum.gpu_memory import ROOMS
+from hpcqrl.quantum.gpu_memory import ROOMS, Rooms
 from hpcqrl.quantum.gpu_simulator import GpuSimulator
 
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-10}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_is_read_before_it_is_written():
+    """Memory of a GPU has anything in it; here what is no number, or no place."""
+    take = Rooms.take
+
+    def poisoned(self, shape, dtype):
+        room = take(self, shape, dtype)
+        room.copy_to_device(np.full(room.shape, np.nan if room.dtype.kind == "f" else -9, room.dtype))
+        return room
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rooms, "take", poisoned)
+        yield
 
 
 def check(circuit, expval, dtype=np.float64, tile=None, seed=1):
