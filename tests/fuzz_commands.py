@@ -43,7 +43,16 @@ NUMBERS = (
     *(str(10**12), str(10**13), str(2**31), str(2**63 - 1), str(2**63), str(2**64), str(10**40), "0x10", "1_000", "٣"),
 )
 WORDS = (
-    *("native", "lightning.qubit", "default.mixed", "default.nothing", "CartPole-v1", "Pendulum-v1", "nowhere:X-v0"),
+    *(
+        "native",
+        "native-gpu",
+        "lightning.qubit",
+        "default.mixed",
+        "default.nothing",
+        "CartPole-v1",
+        "Pendulum-v1",
+        "nowhere:X-v0",
+    ),
     *("MiniGrid-Empty-5x5-v0", "own_circuits:ladder", "own_circuits:without_weights", "own_circuits:", ":x", "a:b:c"),
     *(
         "../../etc/passwd",

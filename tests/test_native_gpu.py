@@ -1,5 +1,6 @@
 """The kernels for GPUs compute what PennyLane computes, and its gradients; here under Numba's simulator of a GPU."""
 
+import numba
 import numpy as np
 import pytest
 import simulated_gpu  # noqa: F401  (first)
@@ -9,14 +10,30 @@ from hypothesis import strategies as st
 from launch import hpcqrl
 from random_circuits import circuits, inputs, reference
 
+from hpcqrl.quantum import card
 from hpcqrl.quantum import gates as qml
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.circuits import variational
 from hpcqrl.quantum.devices import make_device
-from hpcqrl.quantum.gpu_memory import ROOMS
+from hpcqrl.quantum.gpu_memory import ROOMS, Rooms
 from hpcqrl.quantum.gpu_simulator import GpuSimulator
 
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-10}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_is_read_before_it_is_written():
+    """Memory of a GPU has anything in it; here what is no number, or no place."""
+    take = Rooms.take
+
+    def poisoned(self, shape, dtype):
+        room = take(self, shape, dtype)
+        room.copy_to_device(np.full(room.shape, np.nan if room.dtype.kind == "f" else -9, room.dtype))
+        return room
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rooms, "take", poisoned)
+        yield
 
 
 def check(circuit, expval, dtype=np.float64, tile=None, seed=1):
@@ -108,3 +125,42 @@ def test_a_run_on_gpus_says_who_shares_one(tmp_path):
     assert "2 ranks share 1 GPU (Numba's simulator), up to 2 each" in done.stdout
     done = hpcqrl("check", COLUMNS="200", **simulated)
     assert done.returncode == 0 and "samples of 2 qubits with gradient in" in " ".join(done.stdout.split()), done.stderr
+
+
+class Gpus:
+    """So many GPUs, or what is raised in their place."""
+
+    def __init__(self, found):
+        self.found = found
+
+    def __len__(self):
+        if isinstance(self.found, str):
+            raise RuntimeError(self.found)
+        return self.found
+
+
+@pytest.mark.parametrize(
+    ("gpus", "opening", "reason"),
+    [
+        (0, "", "finds no GPU: there is none on this machine, or CUDA_VISIBLE_DEVICES hides it"),
+        ("[100] Call to cuInit results in CUDA_ERROR_NO_DEVICE", "", "finds no GPU"),
+        (
+            "Error at driver init:\n\nno library:",
+            "",
+            "no NVIDIA driver that works here: Error at driver init: no library; ",
+        ),
+        (1, "DEVICE_UNAVAILABLE", "a driver for CUDA 11.4 and CUDA 12.8: another process has it alone"),
+        (1, "UNSUPPORTED_PTX_VERSION", "a driver for CUDA 11.4 and CUDA 12.8: .*UNSUPPORTED_PTX_VERSION"),
+    ],
+)
+def test_what_is_wrong_with_a_gpu_is_a_line(monkeypatch, gpus, opening, reason):
+    def fails():
+        raise RuntimeError(f"Call to something\nresults in CUDA_ERROR_{opening}")
+
+    monkeypatch.setattr(card, "simulated", lambda: False)
+    monkeypatch.setattr(card, "_versions", lambda: ("11.4", "12.8"))
+    monkeypatch.setattr(numba.cuda, "gpus", Gpus(gpus))
+    monkeypatch.setattr(numba.cuda, "current_context", fails)
+    with pytest.raises(ValueError, match=reason) as raised:
+        card.card.__wrapped__()
+    assert "\n" not in str(raised.value)

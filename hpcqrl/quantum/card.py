@@ -52,8 +52,11 @@ def card() -> Card:
         raise ValueError(_NONE)
     driver, runtime = _versions()
     try:
-        device, memory = cuda.get_current_device(), cuda.current_context().get_memory_info()
-        cuda.to_device(np.zeros(1))
+        context = cuda.current_context()
+        device, memory = context.device, context.get_memory_info()
+        one = cuda.to_device(np.zeros(1))
+        cuda.jit(_write_one)[1, 1](one)  # is there a compiler, and does the driver take what it makes?
+        assert one.copy_to_host()[0] == 1.0
     except Exception as error:
         reason = "another process has it alone (exclusive use)" if "UNAVAILABLE" in str(error) else _line(error)
         raise ValueError(
@@ -65,6 +68,10 @@ def card() -> Card:
 
 _ELSE = "--qpu native does the same on a processor"
 _NONE = f"native-gpu finds no GPU: there is none on this machine, or CUDA_VISIBLE_DEVICES hides it; {_ELSE}"
+
+
+def _write_one(numbers: Any) -> None:
+    numbers[0] = 1.0
 
 
 def free_memory() -> int:
