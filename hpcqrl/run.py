@@ -79,8 +79,11 @@ def _run(
     with agents.together():
         needs = system.needs(config)
         check_needs(needs)
-        if agents.losses.at_most and "lost" not in {column.name for column in system.FACTS.columns}:
-            raise ValueError(f"{run.name} cannot go on without one of its agents: no --lose-at-most")
+        may_lose = needs.root != "act" and any(column.name == "lost" for column in system.FACTS.columns)
+        if agents.losses.at_most and not may_lose:
+            raise ValueError(
+                "--lose-at-most is for qa3c and qdqn-dper, whose agents need a root that serves, and no other"
+            )
     saved = resumed.saved if resumed else None
     with ExitStack() as cleanup:
         if needs.kernels:

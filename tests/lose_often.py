@@ -46,7 +46,7 @@ def main(
             killed, played, gap = lose(programs, out, chance, ranks, victims, episodes, system, told)
             done, runs, resumed, again = done + killed, runs + 1, resumed + told, again + played
             gaps.append(gap)
-            print(f"{done} kills, {runs} runs, {again} episodes played again", flush=True)
+            print(f"{done} kills, {runs} runs, {again} episodes played again, none ended for {gap:.2f} s", flush=True)
     print(
         f"{system}, {ranks} ranks: {done} kills in {runs} runs, up to {most} in one; {resumed} of them told to end "
         f"after that and resumed; each of {episodes} episodes once in each run, {again} played again by others; "
@@ -88,18 +88,17 @@ def lose(
             for rank in set(range(ranks)) - set(lost):
                 os.kill(pids[rank], signal.SIGUSR1)
         done = finish(process, 120)
+        check(done.returncode in ((0, 75) if told else (0,)) and "Traceback" not in done.stderr, done)
+        named = re.findall(r"ranks? ([\d, ]+) ha.* been lost", done.stdout)
+        check(sorted(int(rank) for line in named for rank in line.split(", ")) == sorted(lost[: len(kills)]), done)
+        if done.returncode:
+            check(not read_run(out).complete, "it ended with a checkpoint, and is complete")
+            process = start(*hpcqrl, "resume", str(out), **OPEN_MPI)
+            done = finish(process, 120)
+            check(done.returncode == 0 and "Traceback" not in done.stderr, done)
     finally:
         if process.poll() is None:
             kill_all(process)
-    check(done.returncode in ((0, 75) if told else (0,)) and "Traceback" not in done.stderr, done)
-    named = sorted(
-        int(rank) for line in re.findall(r"ranks? ([\d, ]+) ha.* been lost", done.stdout) for rank in line.split(",")
-    )
-    check(named == sorted(lost[: len(kills)]), done)
-    if done.returncode:
-        check(not read_run(out).complete, "it ended with a checkpoint, and is complete")
-        done = finish(start(*hpcqrl, "resume", str(out), **OPEN_MPI), 120)
-        check(done.returncode == 0 and "Traceback" not in done.stderr, done)
     run = read_run(out)
     check(run.complete, "it is not complete")
     numbers = np.sort(run.episodes["episode"])

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from hpcqrl.parallel.exits import no_exits
 from hpcqrl.parallel.launcher import lonely
-from hpcqrl.parallel.losses import Comm, Losses, can_lose, is_loss
-from hpcqrl.parallel.mpi import MPI
+from hpcqrl.parallel.losses import Comm, Losses, is_loss
+from hpcqrl.parallel.mpi import MPI, can_lose
 from hpcqrl.parallel.waiting import NeverTold, Told, Waiting
 
 Floats = NDArray[np.floating]
@@ -238,7 +238,8 @@ def errors_end_all(agents: Agents, alone: bool = True) -> Iterator[None]:
             message = f"hpcqrl: rank {agents.rank}: {error}"
         else:
             message = f"hpcqrl: rank {agents.rank}:\n{traceback.format_exc()}"
-        print(message, file=sys.stderr, flush=True)
+        with suppress(OSError):  # where nobody reads, all end nevertheless
+            print(message, file=sys.stderr, flush=True)
         time.sleep(0.5 * _TURN)  # an abort may overtake what the launcher has not yet passed on
         status = getattr(error, "status", 1)
         if agents.size == 1:

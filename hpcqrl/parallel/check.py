@@ -7,8 +7,7 @@ import numpy as np
 
 from hpcqrl.parallel.agents import Agents, library, own_cores
 from hpcqrl.parallel.fabric import measure
-from hpcqrl.parallel.losses import can_lose
-from hpcqrl.parallel.mpi import MPI
+from hpcqrl.parallel.mpi import MPI, can_lose
 from hpcqrl.parallel.pushes import Optimiser
 from hpcqrl.parallel.root import root_serves
 

@@ -7,22 +7,16 @@ the ranks otherwise do together after the start is a barrier, and that is an agr
 
 # ruff: noqa: N802  (names of MPI's)
 
-import os
 from collections import Counter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcqrl.parallel.mpi import FAULT_TOLERANT, MPI
+from hpcqrl.parallel.mpi import MPI
 from hpcqrl.parallel.waiting import print_line, ranks
 
 _GONE = (MPI.ERR_PROC_FAILED, MPI.ERR_PROC_FAILED_PENDING)  # what an error with a lost rank is
 _ROOT = 0
-
-
-def can_lose() -> bool:
-    """Whether this MPI goes on when a rank is lost."""
-    return MPI.Get_library_version().startswith("Open MPI") and os.environ.get(FAULT_TOLERANT) == "1"
 
 
 def is_loss(error: BaseException) -> bool:

@@ -5,12 +5,19 @@ import warnings
 
 import mpi4py
 
-FAULT_TOLERANT = "OMPI_MCA_mpi_ft_enable"  # what Open MPI's `mpirun --with-ft ulfm` tells the ranks
-if os.environ.get(FAULT_TOLERANT) == "1":  # else its end waits for a lost rank, too, about once in ten times
+_SAID = "OMPI_MCA_mpi_ft_enable"  # by Open MPI's `mpirun --with-ft ulfm`
+_FAULT_TOLERANT = os.environ.get(_SAID) == "1"
+if _FAULT_TOLERANT:  # else its end waits for a lost rank, too, about once in ten times
     os.environ.setdefault("OMPI_MCA_async_mpi_finalize", "1")
 mpi4py.rc.thread_level = "funneled"  # one thread a rank; for several, every one-sided operation takes twice as long
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "suspicious MPI execution environment")  # `lonely` says it, once, with the cure
     from mpi4py import MPI
 
-__all__ = ["FAULT_TOLERANT", "MPI"]
+
+def can_lose() -> bool:
+    """Whether this MPI goes on when a rank is lost."""
+    return _FAULT_TOLERANT and MPI.Get_library_version().startswith("Open MPI")
+
+
+__all__ = ["MPI", "can_lose"]

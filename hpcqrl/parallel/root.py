@@ -23,12 +23,10 @@ _HERE, _GONE, _BACK = range(3)  # the root, as it says itself
 def root_serves(agents: Agents, wanted: Literal["act", "serve", "auto"]) -> bool:
     """Whether rank 0 is only to serve; "auto" probes whether one-sided operations go on while it computes.
 
-    The same on all ranks, and all must call. Raises Refused if a single rank should serve: nobody would act, and if
-    the root should act where agents may be lost: a mutex in a window is lost with its holder.
+    It does where agents may be lost: a mutex in a window would be lost with its holder.
+    The same on all ranks, and all must call. Raises Refused if a single rank should serve: nobody would act.
     """
     if agents.losses.at_most:
-        if wanted == "act":
-            raise Refused("--lose-at-most needs a root that only serves: --root serve")
         return True
     if wanted == "serve" and agents.size == 1:
         raise Refused("--root serve needs at least 2 ranks: the root would have nobody to serve")

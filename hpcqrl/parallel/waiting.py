@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from hpcqrl.parallel.mpi import MPI
+from hpcqrl.parallel.mpi import MPI, can_lose
 
 if TYPE_CHECKING:
     from hpcqrl.parallel.agents import Agents
@@ -63,6 +63,8 @@ class Waiting:
             self._next = seconds + _ANSWER
             return
         self._hear()
+        if can_lose() and not self._agents.losses.at_most and self._agents.comm.Get_failed().size:
+            raise ConnectionError("a rank is lost for which others wait")
         missing = sorted({self.for_} if self.for_ is not None else set(range(self._agents.size)) - self._waiting)
         first = self._agents.rank == min(self._waiting)
         self._next = 2.0 * max(seconds, self._late)
