@@ -17,6 +17,8 @@ _SIMULATED = simulated()
 WARP = 1 if _SIMULATED else 32  # the simulator has no shuffles: there a thread is a warp
 WARPS = 32  # of a block, at most
 HELD = 8  # amplitudes of a thread, at most, where they change places
+# Of indices in shared memory: Numba else computes with 64 bits, and looks for negative ones, which takes as long again.
+U32 = np.uint32
 _ALL = 0xFFFFFFFF
 # Registers of a thread, so that blocks of 512 can be launched on any card; the simulator takes no such option.
 _LIMIT = {} if _SIMULATED else {"max_registers": 128}
@@ -56,8 +58,8 @@ def numbered(count):
 @cuda.jit(device=True)
 def _insert(number, position, value):
     """Make room for one bit at `position` and set it."""
-    low = number & ((1 << position) - 1)
-    return ((number ^ low) << 1) | (value << position) | low
+    low = U32(number & U32((1 << position) - 1))
+    return U32(U32(U32(number ^ low) << 1) | U32(value << position) | low)
 
 
 @cuda.jit(device=True)
@@ -103,14 +105,17 @@ def _gate(tile, size, base, moves, r, matrices, sample, t, threads):
     first, step, count, value = _share(size, by, base, t, threads)
     m = matrices[which, r, value]
     r00, i00, r01, i01, r10, i10, r11, i11 = m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7]
-    for number in range(first, count, step):
+    bit, im, number, stop = U32(1 << target), U32(size), U32(first), U32(count)
+    while number < stop:
         a = _pair(number, target, by, value)
-        b = a | 1 << target
-        ar, ai, br, bi = tile[a], tile[size + a], tile[b], tile[size + b]
+        b, c = U32(a | bit), U32(a + im)
+        d = U32(b + im)
+        ar, ai, br, bi = tile[a], tile[c], tile[b], tile[d]
         tile[a] = r00 * ar - i00 * ai + r01 * br - i01 * bi
-        tile[size + a] = r00 * ai + i00 * ar + r01 * bi + i01 * br
+        tile[c] = r00 * ai + i00 * ar + r01 * bi + i01 * br
         tile[b] = r10 * ar - i10 * ai + r11 * br - i11 * bi
-        tile[size + b] = r10 * ai + i10 * ar + r11 * bi + i11 * br
+        tile[d] = r10 * ai + i10 * ar + r11 * bi + i11 * br
+        number = U32(number + U32(step))
 
 
 @cuda.jit(device=True)
@@ -122,23 +127,26 @@ def _gate_back(tile, size, base, moves, r, matrices, sample, t, threads):
     m = matrices[which, r, value]  # its conjugate transpose acts
     r00, i00, r01, i01, r10, i10, r11, i11 = m[0], -m[1], m[4], -m[5], m[2], -m[3], m[6], -m[7]
     at_zero = at_one = x = y = matrices.dtype.type(0)
-    for number in range(first, count, step):
+    bit, im, number, stop = U32(1 << target), U32(size), U32(first), U32(count)
+    lam = U32(2 * size)  # where lambda begins
+    while number < stop:
         a = _pair(number, target, by, value)
-        b = a | 1 << target
-        sr, si, tr, ti = tile[a], tile[size + a], tile[b], tile[size + b]
+        b, c = U32(a | bit), U32(a + im)
+        d = U32(b + im)
+        sr, si, tr, ti = tile[a], tile[c], tile[b], tile[d]
         ar, ai = r00 * sr - i00 * si + r01 * tr - i01 * ti, r00 * si + i00 * sr + r01 * ti + i01 * tr
         br, bi = r10 * sr - i10 * si + r11 * tr - i11 * ti, r10 * si + i10 * sr + r11 * ti + i11 * tr
-        tile[a], tile[size + a], tile[b], tile[size + b] = ar, ai, br, bi
-        a += 2 * size
-        b += 2 * size
-        sr, si, tr, ti = tile[a], tile[size + a], tile[b], tile[size + b]
+        tile[a], tile[c], tile[b], tile[d] = ar, ai, br, bi
+        a, b, c, d = U32(a + lam), U32(b + lam), U32(c + lam), U32(d + lam)
+        sr, si, tr, ti = tile[a], tile[c], tile[b], tile[d]
         cr, ci = r00 * sr - i00 * si + r01 * tr - i01 * ti, r00 * si + i00 * sr + r01 * ti + i01 * tr
         dr, di = r10 * sr - i10 * si + r11 * tr - i11 * ti, r10 * si + i10 * sr + r11 * ti + i11 * tr
-        tile[a], tile[size + a], tile[b], tile[size + b] = cr, ci, dr, di
+        tile[a], tile[c], tile[b], tile[d] = cr, ci, dr, di
         at_zero += cr * ai - ci * ar
         at_one += dr * bi - di * br
         x += cr * bi - ci * br + dr * ai - di * ar
         y += dr * ar + di * ai - cr * br - ci * bi
+        number = U32(number + U32(step))
     return at_zero + at_one, x, y, at_zero - at_one
 
 
@@ -148,16 +156,16 @@ def _permute(tile, start, size, source, back, t, threads):
     re = cuda.local.array(HELD, tile.dtype)
     im = cuda.local.array(HELD, tile.dtype)
     for j in range(HELD):
-        k = t + j * threads
+        k = U32(t + j * threads)
         if k < size:
-            place = start + (k if back else source[k])
-            re[j], im[j] = tile[place], tile[size + place]
+            place = U32(start + (k if back else U32(source[k])))
+            re[j], im[j] = tile[place], tile[U32(size + place)]
     cuda.syncthreads()
     for j in range(HELD):
-        k = t + j * threads
+        k = U32(t + j * threads)
         if k < size:
-            place = start + (source[k] if back else k)
-            tile[place], tile[size + place] = re[j], im[j]
+            place = U32(start + (U32(source[k]) if back else k))
+            tile[place], tile[U32(size + place)] = re[j], im[j]
 
 
 @cuda.jit(**_LIMIT)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hpcqrl.quantum.card import GIB, GpuMemoryError, card, free_memory
 
-_SHAPES = 64  # of which arrays are kept, at most
+_SHAPES = 512  # of which arrays are kept, at most
 
 
 class Rooms:
