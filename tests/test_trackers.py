@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from launch import BIN, ROOT, finish, hpcqrl, start
+from launch import BIN, ROOT, finish, hpcqrl, kill_all, start
 from synthetic import call, write_run
 
 sys.path.insert(0, str(ROOT / "tools"))
@@ -129,7 +129,10 @@ def test_watch_writes_for_tensorboard_while_a_run_goes_on_and_waits_for_its_file
     out, folder = tmp_path / "run.h5", tmp_path / "tb"
     watch = start(str(BIN / "hpcqrl"), "watch", str(out), "--tensorboard", str(folder), "--interval", "0.2")
     train = ("train", "qa3c", "--env", "MiniGrid-Empty-5x5-v0", "--qubits", "2", "--layers", "1", "--episodes", "400")
-    assert hpcqrl(*train, "--out", str(out)).returncode == 0
+    trained = hpcqrl(*train, "--out", str(out))
+    if trained.returncode:
+        kill_all(watch)  # it would wait for ever
+    assert trained.returncode == 0, trained.stderr
     done = finish(watch, timeout=60)
     assert done.returncode == 0 and "waiting for" in done.stdout and "complete" in done.stdout, done.stderr
     (events,) = folder.iterdir()
