@@ -172,7 +172,7 @@ def test_a_call_is_one_job_and_its_numbers_are_those_of_the_circuit(fakes, monke
         qml.CRX(w[2], wires=(1, 2))
 
     circuit = MIXED if QISKIT else Circuit(some, 3, 2, (3,), measured=("Z0", "X1", "Z0 Y2"))
-    device = SamplerDevice(circuit, backend, sampler, 20_000)
+    device = SamplerDevice(circuit, backend, 20_000, sampler=sampler)
     angles, weights = inputs(circuit, 3)
     for expval, found in ((True, device.expval(angles, weights)), (False, device.probs(angles, weights))):
         exact = reference(circuit, expval, angles, weights, np.zeros_like(found))[0]
@@ -219,7 +219,7 @@ def test_qrmi_s_own_backend_and_sampler_take_what_they_are_sent():
             return super().run(pubs, shots=shots)
 
     circuit = variational(3, 1)
-    device = SamplerDevice(circuit, get_backend(resource), Sampler(resource), 20_000)
+    device = SamplerDevice(circuit, get_backend(resource), 20_000, sampler=Sampler(resource))
     angles, weights = inputs(circuit, 4)
     found = device.expval(angles, weights)
     exact = reference(circuit, True, angles, weights, np.zeros_like(found))[0]

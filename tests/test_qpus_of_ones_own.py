@@ -57,6 +57,7 @@ def test_a_call_is_one_submission(tmp_path, gradient):
             "flaky_device:nothing(wires, shots, seed, rank) returns None, not a PennyLane device or a Qiskit backend",
         ),
         (("--qpu", "flaky_device:broken"), "flaky_device:broken fails: ConnectionError: no route to the cryostat"),
+        (("--qpu", "flaky_device:qiskit_backend"), "fake_backend measures shots, and nothing exact: say --shots"),
         (("--qpu", "flaky_device:none"), "module 'flaky_device' has no 'none'"),
         (("--qpu", "nowhere:device"), "there is no module 'nowhere'"),
         (("--qpu", "qiskit.nothing"), "install pennylane-qiskit, or this package's extra `qiskit`"),

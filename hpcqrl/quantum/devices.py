@@ -85,7 +85,7 @@ def _executing(circuit: Circuit, backend: Backend, shots: int | None, seed: int,
         from hpcqrl.quantum.sampler_device import SamplerDevice
 
         own, qpu, sampler = open_qpu(os.environ)
-        name, device = f"QPU {own}", SamplerDevice(circuit, qpu, sampler, shots, seed)
+        name, device = f"QPU {own}", SamplerDevice(circuit, qpu, shots, seed, sampler)
     else:
         device = _brought(circuit, backend, shots, seed, **options)
     if backend.is_emulated:
@@ -103,11 +103,9 @@ def _brought(circuit: Circuit, backend: Backend, shots: int | None, seed: int, *
     """A PennyLane device, by name or the user's own, or her Qiskit backend."""
     own = backend.made(circuit.wires, shots, seed)
     if hasattr(own, "target") and hasattr(own, "num_qubits"):
-        from qiskit_ibm_runtime import SamplerV2
-
         from hpcqrl.quantum.sampler_device import SamplerDevice
 
-        return SamplerDevice(circuit, own, SamplerV2(mode=own), shots, seed)
+        return SamplerDevice(circuit, own, shots, seed)
     from hpcqrl.quantum.pennylane_device import PennyLaneDevice
 
     return PennyLaneDevice(circuit, backend, shots, seed, own, **options)

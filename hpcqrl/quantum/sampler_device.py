@@ -27,18 +27,21 @@ METHODS = {  # Qiskit's names of gates whose parameters and wires come in the sa
 class SamplerDevice:
     """Expectation values and probabilities of a circuit from bits that a Qiskit backend measures.
 
-    backend: a Qiskit BackendV2; sampler: a SamplerV2 that runs on it; shots: of each circuit; None: `sample` alone
-    says how many. Gates' parameters stay open when the circuit is transpiled, so that a call brings numbers alone. It
-    has no gradients: see gradients.py.
-    Raises ValueError for a circuit that cannot be traced, or that the backend does not take.
+    backend: a Qiskit BackendV2; shots: of each circuit; sampler: a SamplerV2 that runs on it, None: Qiskit Runtime's.
+    Gates' parameters stay open when the circuit is transpiled, so that a call brings numbers alone. It has no
+    gradients: see gradients.py.
+    Raises ValueError where nothing is said of shots, for a circuit that cannot be traced, or is too large for it.
     """
 
-    def __init__(self, circuit: Circuit, backend: Any, sampler: Any, shots: int | None, seed: int = 0) -> None:
+    def __init__(self, circuit: Circuit, backend: Any, shots: int | None, seed: int = 0, sampler: Any = None) -> None:
+        if shots is None:
+            raise ValueError(f"{backend.name} measures shots, and nothing exact: say --shots")
         self.circuit, self.shots, self.cost = circuit, shots, Cost()
         self.random: np.random.Generator | None = None  # the backend's own
-        self._sampler, self._free = sampler, opened(circuit)
+        self._free = opened(circuit)
         if circuit.qubits > backend.num_qubits:
             raise ValueError(f"{backend.name} has {backend.num_qubits} qubits, and the circuit {circuit.qubits}")
+        self._sampler = _runtime_sampler(backend) if sampler is None else sampler
         from qiskit.transpiler import generate_preset_pass_manager
 
         transpiler = generate_preset_pass_manager(optimization_level=1, backend=backend, seed_transpiler=seed % 2**31)
@@ -74,11 +77,9 @@ class SamplerDevice:
         raise NotImplementedError("a QPU has no gradients of its own")
 
     def _measure(
-        self, circuits: list[tuple[Any, list[int]]], angles: Floats, weights: Floats, shots: int | None
+        self, circuits: list[tuple[Any, list[int]]], angles: Floats, weights: Floats, shots: int
     ) -> list[NDArray[np.uint8]]:
         """The bits [samples, shots, qubits] of each circuit, all in one job."""
-        if shots is None:
-            raise ValueError("a QPU measures shots, and nothing exact")
         self.circuit.check(angles, weights)
         begin, samples = time.perf_counter(), len(angles)
         if not samples:
@@ -124,6 +125,14 @@ def qiskit_circuit(free: Opened, letters: dict[int, str]) -> Any:
             (made.rx if axis == X else made.ry)(angle, qubit)
     made.measure_all()
     return made
+
+
+def _runtime_sampler(backend: Any) -> Any:
+    try:
+        from qiskit_ibm_runtime import SamplerV2
+    except ImportError as error:
+        raise ValueError(f"a Qiskit backend needs this package's extra `qiskit`: {error}") from error
+    return SamplerV2(mode=backend)
 
 
 def _bits(result: Any, qubits: int) -> Bits:
