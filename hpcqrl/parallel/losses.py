@@ -8,6 +8,7 @@ the ranks otherwise do together after the start is a barrier, and that is an agr
 # ruff: noqa: N802  (names of MPI's)
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,6 +119,7 @@ class Comm(MPI.Intracomm):
     """A communicator whose ranks may be lost; `losses` takes note."""
 
     losses: Losses
+    _found: MPI.Message | None = None
 
     @classmethod
     def of(cls, comm: MPI.Intracomm, losses: Losses) -> "Comm":
@@ -141,7 +143,22 @@ class Comm(MPI.Intracomm):
                 if source in self.losses.lost:
                     raise
 
-    def Isend(self, buf: object, dest: int, tag: int = 0) -> MPI.Request:
+    def Iprobe(self, source: int = MPI.ANY_SOURCE, tag: int = MPI.ANY_TAG, status: MPI.Status | None = None) -> bool:
+        """As ever; what it finds is kept for the next Recv, since a Recv of a lost rank finds nothing."""
+        self._found = self.Improbe(source, tag, status)
+        return self._found is not None
+
+    def Recv(
+        self,
+        buf: Any,
+        source: int = MPI.ANY_SOURCE,
+        tag: int = MPI.ANY_TAG,
+        status: MPI.Status | None = None,
+    ) -> None:
+        assert self._found is not None
+        self._found.Recv(buf, status)
+
+    def Isend(self, buf: Any, dest: int, tag: int = 0) -> MPI.Request:
         try:
             return super().Isend(buf, dest, tag)
         except MPI.Exception as error:

@@ -109,37 +109,32 @@ class ServedParameters:
 
     def serve(self) -> bool:
         status = MPI.Status()
-        if self.acts or not (question := self._comm.Improbe(MPI.ANY_SOURCE, MPI.ANY_TAG, status)):
+        if self.acts or not self._comm.Iprobe(MPI.ANY_SOURCE, MPI.ANY_TAG, status):
             return False
         self._wait.again()
+        source, what = status.Get_source(), status.Get_tag()
         value = np.empty(status.Get_count(MPI.DOUBLE))
+        copy = self._copy
+        answer: Floats = copy.theta
         try:
-            question.Recv([value, MPI.DOUBLE])
-            source, what = status.Get_source(), status.Get_tag()
-            answer = self._answer_to(source, what, value)
-            self._comm.Send([answer, MPI.DOUBLE], source, what)
+            self._comm.Recv([value, MPI.DOUBLE], source, what)
+            if what == _PUSH:
+                copy.step(self._optimiser, value)
+            elif what == _TARGET:
+                answer = copy.target
+            elif what == _RENEW:
+                copy.head[TARGET_VERSION] += 1
+                copy.keep_target(copy.theta.copy())
+            elif what == _COUNT:
+                answer = np.array([self._count(source, self._names[int(value[0])], int(value[1]))], np.float64)
+            elif what == _CHECKPOINT and copy.head[CHECKPOINTS] == int(value[0]) and not self._all_here():
+                copy.head[CHECKPOINTS] += 1
+            self._answer[:HEAD] = copy.block[:HEAD]
+            self._answer[HEAD : HEAD + answer.size] = answer
+            self._comm.Send([self._answer[: HEAD + answer.size], MPI.DOUBLE], source, what)
         except MPI.Exception as error:  # it is lost
             self._losses.note(self._comm, error)
         return True
-
-    def _answer_to(self, source: int, what: int, value: Floats) -> Floats:
-        """What this question is answered, and what it asks for done."""
-        copy = self._copy
-        answer: Floats = copy.theta
-        if what == _PUSH:
-            copy.step(self._optimiser, value)
-        elif what == _TARGET:
-            answer = copy.target
-        elif what == _RENEW:
-            copy.head[TARGET_VERSION] += 1
-            copy.keep_target(copy.theta.copy())
-        elif what == _COUNT:
-            answer = np.array([self._count(source, self._names[int(value[0])], int(value[1]))], np.float64)
-        elif what == _CHECKPOINT and copy.head[CHECKPOINTS] == int(value[0]) and not self._all_here():
-            copy.head[CHECKPOINTS] += 1
-        self._answer[:HEAD] = copy.block[:HEAD]
-        self._answer[HEAD : HEAD + answer.size] = answer
-        return self._answer[: HEAD + answer.size]
 
     def _count(self, agent: int, name: str, increment: int) -> int:
         if self._losses.at_most:
