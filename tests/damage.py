@@ -36,7 +36,7 @@ from hpcqrl.results import proof
 from hpcqrl.results.checkpoint import read_checkpoint
 from hpcqrl.results.reader import read_run
 from hpcqrl.results.recorder import Recorder
-from hpcqrl.results.schema import EPISODE
+from hpcqrl.results.schema import EPISODE, with_columns
 from hpcqrl.trained import load
 
 LONG = 60  # seconds for all readers of one file
@@ -53,7 +53,7 @@ def samples(folder: Path) -> list[Path]:
         columns = EPISODE + tuple(column for column in recorded_columns(path) if column not in EPISODE)
         attributes = FACTS | {name: value for name, value in attributes.items() if name in FACTS and name != "format"}
         with Recorder(new, attributes, columns, circuit=run.circuit) as recorder:
-            recorder.append(run.episodes[:20])
+            recorder.append(with_columns(run.episodes[:20], columns))
             recorder.append(evaluations(0, 3), "evaluations")
             if run.complete:
                 recorder.finish(run.parameters)

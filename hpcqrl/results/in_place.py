@@ -79,6 +79,7 @@ class InPlace:
     def append(self, table: str, rows: np.ndarray) -> None:
         """Add rows. Raises OSError if they do not fit in the table's room, or on the disk."""
         place, (count, checksum) = self._tables[table], self.written[table]
+        assert rows.dtype == place.dtype, "rows of other columns"
         if count + rows.size > place.room:
             raise OSError(f"{table} can have no more than {place.room:,} rows")
         data = checksums.as_bytes(rows)
