@@ -1,7 +1,8 @@
 """Kill a training run again and again at random moments, and count what is lost: python tests/kill_often.py --kills 200
 
-Any rank may be hit, the root too; every fourth kill waits until the root is writing a checkpoint, and hits it. Each
-time the file must open, hold no episode twice, still have the checkpoint that was acknowledged last, and lack at most
+Any rank may be hit, the root too; of eight kills two wait until the root is writing a checkpoint, and hit it; one hits
+the launcher, one all processes at once, and one a run that has only just been resumed. Each time the file must
+open, hold no episode twice, still have the checkpoint that was acknowledged last, and lack at most
 the last 2 s of episodes; and `hpcqrl resume` must carry on. Prints what it found, and exits with 1 at the first that is
 not so.
 """
@@ -50,10 +51,13 @@ def repeat(out: Path, kills: int, system: str, ranks: int, chance: random.Random
     cut_off = 0
     try:
         for kill in range(kills):
-            wait_for_rows(process, out)
-            time.sleep(chance.uniform(0.0, 1.5))
+            if kill % 8 == 6:  # in the midst of its start
+                time.sleep(chance.uniform(0.0, 4.0))
+            else:
+                wait_for_rows(process, out)
+                time.sleep(chance.uniform(0.0, 1.5))
             pids = sorted(worker_pids(process.pid))
-            check(len(pids) == ranks, f"{len(pids)} ranks run: {process.poll()}")
+            check(len(pids) == ranks or kill % 8 == 6, f"{len(pids)} ranks run: {process.poll()}")
             victim = chance.randrange(ranks)
             acknowledged = state(out)[0]
             if kill % 4 == 3:
@@ -64,8 +68,14 @@ def repeat(out: Path, kills: int, system: str, ranks: int, chance: random.Random
                 later = time.perf_counter() + chance.uniform(0.0, 0.001)  # rows come first
                 while time.perf_counter() < later:
                     pass
-            os.kill(pids[victim], signal.SIGKILL)
             killed = time.time()
+            if kill % 8 == 5 or len(pids) < ranks:
+                kill_all(process)
+            elif kill % 8 == 1:
+                process.kill()
+                wait_until_gone(pids)
+            else:
+                os.kill(pids[victim], signal.SIGKILL)
             done = finish(process, 20)
             cut_off += half_written(out)
             check(done.returncode != 0 and "Traceback" not in done.stderr, done.stderr)
@@ -75,8 +85,9 @@ def repeat(out: Path, kills: int, system: str, ranks: int, chance: random.Random
             check(np.unique(run.episodes["episode"]).size == len(run.episodes), "an episode is twice")
             check(state(out)[0] >= acknowledged, "a checkpoint was lost")
             before_first += acknowledged == 0.0
-            lost.append(killed - out.stat().st_mtime)
-            check(lost[-1] < 2.0, f"{lost[-1]:.2f} s are gone")
+            if kill % 8 != 6:  # a run that starts has nothing to lose yet
+                lost.append(killed - out.stat().st_mtime)
+                check(lost[-1] < 2.0, f"{lost[-1]:.2f} s are gone")
             process = start(str(BIN / "hpcqrl"), "resume", str(out), ranks=ranks)
             if sys.stdout.isatty() or kill % 20 == 19:
                 print(f"{kill + 1} kills, {len(run.episodes):,} episodes, lost at most {max(lost):.2f} s", flush=True)
@@ -107,6 +118,14 @@ def state(out: Path) -> tuple[float, float]:
         return float(read_run(out).attributes.get("checkpointed", 0.0)), out.stat().st_mtime
     except (OSError, ValueError):
         return 0.0, 0.0
+
+
+def wait_until_gone(pids: list[int]) -> None:
+    """Without their launcher, ranks end; a resumption before that would find the file in use."""
+    end = time.monotonic() + 20.0
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        check(time.monotonic() < end, "ranks live on without their launcher")
+        time.sleep(0.05)
 
 
 def half_written(out: Path) -> bool:
