@@ -146,10 +146,11 @@ def _train_options(arguments: Sequence[str]) -> tuple[str, Train[Config]]:
 
     try:
         written = read_written(arguments)
-        first = "" if not arguments or arguments[0].startswith("-") else arguments[0]
-        said = first or system_of(written)
-        name, system = _system("train", [said] if said else [each for each in arguments if each in ("-h", "--help")])
-        rest = arguments[1:] if first else arguments
+        first = None if not arguments or arguments[0].startswith("-") else arguments[0]
+        said = system_of(written) if first is None else first
+        asked = [each for each in arguments if each in ("-h", "--help")]
+        name, system = _system("train", asked if said is None else [said])
+        rest = arguments if first is None else arguments[1:]
         own, others = defaults(written, name, system.Config, Train, rest)
     except (ValueError, OSError) as error:
         _refuse(str(error))
