@@ -198,6 +198,11 @@ def start(told: Told | None = None, lose_at_most: int = 0) -> Agents:
     return agents
 
 
+def _frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """Where in this package it came through."""
+    return [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(_PACKAGE)]
+
+
 def _is_ours(error: BaseException) -> bool:
     """Whether it was raised in this package, with all that its message needs; others' errors need their place, too."""
     place = error.__traceback__
@@ -234,6 +239,11 @@ def errors_end_all(agents: Agents, alone: bool = True) -> Iterator[None]:
             message = "hpcqrl: interrupted"
         elif is_loss(error):
             message = f"hpcqrl: rank {agents.rank}: another rank is lost"
+        elif isinstance(error, MPI.Exception):  # a message of a rank that was killed may be torn
+            reason = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
+            frames = [f"{os.path.basename(frame.filename)}:{frame.lineno}" for frame in _frames(error)]
+            where = frames[-1] if frames else "?"
+            message = f"hpcqrl: rank {agents.rank}: MPI fails at {where}, as where another rank has ended: {reason}"
         elif isinstance(error, ValueError | OSError) and _is_ours(error):
             message = f"hpcqrl: rank {agents.rank}: {error}"
         else:
