@@ -7,6 +7,7 @@ python tools/reproduce.py dist-qtrl --docs docs/results
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -182,6 +183,9 @@ def submit(jobs: Sequence[Job]) -> None:
 def main() -> None:
     """Run what is missing, and write the report."""
     options = tyro.cli(Options, description=__doc__)
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit("reproduce: told to end: runs that were going on have checkpoints")
+    )
     for name in ("scale", "seeds", "agents", "cores"):
         value = getattr(options, name)
         if value is not None and not 0 < value < float("inf"):
