@@ -11,6 +11,7 @@ from hpcqrl.brought import brought_candidates, brought_circuit
 from hpcqrl.configuration import (
     MOST_LAYERS,
     QpuOptions,
+    added,
     at_least,
     check_candidates,
     check_qpu,
@@ -48,7 +49,7 @@ class ScaledOptions(QpuOptions):
     """Layers of each circuit [PPO-Q]."""
     circuit: str | None = None
     """One's own circuit, my_package:function, a function (qubits, layers) -> Circuit; by default PPO-Q's."""
-    circuits: tuple[str, ...] = ()
+    circuits: tuple[str, ...] = added((), before=())
     """Candidates instead of one circuit, each my_package:function, or "papers": what they measure is added up, each
     with a trained weight, so that training shows which is worth most [arXiv:2407.18202]."""
     hidden: int = 64
