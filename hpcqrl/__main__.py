@@ -248,6 +248,10 @@ def _describe(arguments: Sequence[str]) -> None:
                 own = str(getattr(run.recorded.config, "circuit", None))
                 if ":" in own and options.named.circuit is None:
                     raise ValueError(f"its circuit is {own}, which is written down only if you say --circuit {own}")
+                if candidates := " ".join(getattr(run.recorded.config, "circuits", ())):
+                    raise ValueError(
+                        f"its candidates are {candidates}, which a file of options must not have from here"
+                    )
                 sys.stdout.write(as_toml(run.system, run.recorded.config))
             else:
                 describe(run.recorded, run.parameters)

@@ -126,11 +126,14 @@ def _of_the_run(written: Written, name: str, kind: type[Dataclass], arguments: S
         raise ValueError(f"{path} is of system {system}, not {name}")
     config = from_file(kind, written.values, path, str(written.attributes.get("hpcqrl", "?")))
     values = {each.name: getattr(config, each.name) for each in fields(config)}
-    anew = {option: written.table.get(option, _said(option, arguments)) for option in ("env", "circuit", "qpu")}
+    anew = {
+        option: written.table.get(option, _said(option, arguments)) for option in ("env", "circuit", "circuits", "qpu")
+    }
     for option, said in anew.items():
         value = values.get(option)
         if said is None and ":" in str(value):
-            raise ValueError(f"{path} has --{option} {value}, which is imported only if you say so: --{option} {value}")
+            text = " ".join(value) if isinstance(value, tuple) else value
+            raise ValueError(f"{path} has --{option} {text}, which is imported only if you say so: --{option} {text}")
     for option, of in (("env_option", "env"), ("qpu_option", "qpu")):
         if option in values and anew[of] not in (None, values[of]):
             values[option] = ()  # they are of another

@@ -103,6 +103,11 @@ def test_a_run_holds_its_candidates_and_says_what_each_is_worth(tmp_path, system
     best = int(np.argmax(np.abs(shares)))
     assert f"{name}: {names[best]} {shares[best]:.3f}" in shown.stdout
     assert hpcqrl("evaluate", str(out), "--episodes", "2").returncode == 0, "without the module"
+    like = ("train", "--like", str(out), "--out", str(tmp_path / "again.h5"))
+    for command in (like, ("describe", str(out), "--toml")):
+        refused = hpcqrl(*command, **PATH)
+        assert refused.returncode == 2 and refused.stdout == "" and " ".join(names) in refused.stderr, refused
+    assert hpcqrl(*like, "--circuits", *names, **PATH).returncode == 0, "said again"
     load(out).export(tmp_path / "policy.pt2")
     env = load(out).environment()
     seen, _ = env.reset(seed=0)
