@@ -6,7 +6,7 @@ import time
 import traceback
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,7 @@ class Agents:
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
         self.wish = self.wished = False  # what any rank says with its vector in `mean`, all know after it
         self.losses = Losses()  # none
+        self.away: AbstractContextManager[None] = nullcontext()  # where this rank's deputy may act: see deputy.py
         self.root_serves = False  # rank 0 is no agent, but holds the shared parameters: see parallel/root.py
         node = comm.Split_type(MPI.COMM_TYPE_SHARED)
         cores = np.zeros(_CORES, np.int64)  # of the node, those that its ranks may use
@@ -145,7 +146,8 @@ class Agents:
         while not request.Test():
             waiting = waiting or Waiting(self, for_=for_, grace=grace)
             waiting.look()
-            time.sleep(0.0002)
+            with self.away:
+                time.sleep(0.0002)
 
     def _all_come(self, request: MPI.Request, asleep: bool = True) -> None:
         """Until it is done, for which all are needed; asleep: without taking the processor from who is waited for."""
@@ -153,8 +155,9 @@ class Agents:
         while not request.Test():
             waiting = waiting or Waiting(self)
             waiting.look()
-            if asleep:
-                time.sleep(0.0002)
+            if asleep or waiting.is_long():
+                with self.away:
+                    time.sleep(0.0002)
 
 
 def own_cores() -> list[int]:
