@@ -9,7 +9,8 @@ from typing import Protocol
 from numpy.typing import NDArray
 
 from hpcqrl.interruption import EXIT_STATUS, Interruption
-from hpcqrl.parallel.agents import Agents, Interrupted
+from hpcqrl.parallel.agents import Agents
+from hpcqrl.parallel.errors import Interrupted
 from hpcqrl.parallel.meeting import Meeting
 from hpcqrl.parallel.pushes import Parameters
 from hpcqrl.parallel.waiting import clock, late, ranks
