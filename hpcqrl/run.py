@@ -23,8 +23,9 @@ from hpcqrl.quantum.cost import counted
 from hpcqrl.quantum.patient import QpuFailed
 from hpcqrl.quantum.waiting import with_away
 from hpcqrl.recorded import NOTHING, Named, Recorded
+from hpcqrl.results.lock import lock_of
 from hpcqrl.results.reader import read_run
-from hpcqrl.results.recorder import Recorder, lock_of
+from hpcqrl.results.recorder import Recorder
 from hpcqrl.results.schema import COST, EPISODE
 from hpcqrl.resumption import Resumption, read_resumption, restore
 from hpcqrl.sharing_qpus import share_qpus, who_has_which

@@ -50,6 +50,9 @@ def finish(process: subprocess.Popen[str], timeout: float = PATIENCE) -> subproc
         kill_all(process)
         output, errors = process.communicate()
         raise AssertionError(f"still running after {timeout} s\n{output}\n{errors}") from None
+    except KeyboardInterrupt:
+        kill_all(process)
+        raise
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 

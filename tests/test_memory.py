@@ -9,6 +9,8 @@ from launch import run
 
 from hpcqrl.results.reader import read_run
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.mark.parametrize("kind", ["mutex", "accumulate", "serve"])
 def test_pushes_leak_nothing(kind):

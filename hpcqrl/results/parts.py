@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcqrl.results.disk import writing
 from hpcqrl.results.packed import State, pack, unpack
 
 LARGE = 1 << 20  # bytes; arrays of as many lie in a part
@@ -35,16 +36,19 @@ def put(path: Path, rank: int, state: Mapping[str, Any]) -> State:
     made, size, checksum = time.time_ns(), 0, 0
     name = _part(path, rank, made)
     try:
-        with open(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb", buffering=0) as file:
+        with (
+            writing(name),
+            open(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb", buffering=0) as file,
+        ):
             for data in pack({}, large, []):
                 left = memoryview(data)
                 while left.nbytes:
                     left = left[file.write(left) :]
                 size, checksum = size + len(data), zlib.crc32(data, checksum)
             os.fdatasync(file.fileno())
-    except OSError as error:
+    except OSError:
         name.unlink(missing_ok=True)
-        raise OSError(f"cannot write {name}: {error.strerror or error}") from error
+        raise
     return small | {BESIDE: np.array([rank, made, size, checksum], np.int64)}
 
 

@@ -5,14 +5,12 @@ has room for them (`in_place.py`). When the room is used up, a new file with twi
 to file in pieces, so that memory does not grow with them, and a checkpoint takes the same time however many there are.
 """
 
-import fcntl
 import glob
 import os
-import stat
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +18,11 @@ import numpy as np
 
 from hpcqrl.results import checksums, facts, parts
 from hpcqrl.results.checkpoint import Checkpoint, packed_checkpoint
+from hpcqrl.results.disk import force_names_to_disk, mode_for, writing
 from hpcqrl.results.in_place import InPlace
+from hpcqrl.results.lock import hold, release
 from hpcqrl.results.plain import ERRORS, open_plain
+from hpcqrl.results.replaced import Replaced
 from hpcqrl.results.schema import EVALUATION, Column, row_dtype, with_columns
 from hpcqrl.results.tables import ordering
 
@@ -33,8 +34,7 @@ class Recorder:
     """Writes one run's file. attributes: the root attributes but `complete`; units and meanings come from the schema.
 
     circuit: its text, to be kept as it is. saved: carry on with the file that is there, from this checkpoint of it; the
-    rows that came after it are dropped.
-    tested: columns of a test's record beyond those of all systems.
+    rows that came after it are dropped. tested: columns of a test's record beyond those of all systems.
     Raises FileExistsError if the file exists, unless overwrite or saved; OSError if it cannot be written, or another
     run is writing it; ValueError if it has rows of columns that this run does not.
     """
@@ -53,17 +53,14 @@ class Recorder:
         self._attributes = dict(attributes)
         self._columns = {"episodes": columns, "evaluations": EVALUATION + tested}
         self._file: InPlace | None = None
-        self._lock_path = lock_of(self.path)
         self._finished = False
         self._checkpointed = saved is not None and "checkpointed" in saved.attributes
         if self.path.exists() and not (overwrite or saved):
             raise FileExistsError(f"{self.path} exists; choose another --out, or pass --overwrite{self._may_go_on()}")
-        try:
+        with writing(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(self._lock_path)
-        except OSError as error:
-            raise OSError(f"cannot write {self.path}: {error.strerror or error}") from error
-        self._replaced: Path | None = None  # what this run replaces, until it has something to show
+            self._lock = hold(self.path)
+        self._replaced = Replaced(self.path)
         try:
             for left in self.path.parent.glob(f".{glob.escape(self.path.name)}.*.partial"):
                 left.unlink()  # of a run that was killed while it wrote; none goes on: the lock is ours
@@ -71,7 +68,7 @@ class Recorder:
             if saved is not None:
                 self._check_unchanged(saved)
             if self.path.exists() and not self._checkpointed:
-                self._set_aside()
+                self._replaced.set_aside()
             if saved is not None and self._checkpointed:
                 self._go_on(saved)
             else:
@@ -79,8 +76,8 @@ class Recorder:
                     pass
         except BaseException:
             self.close()
-            self._put_back()
-            self._unlock()
+            self._replaced.put_back()
+            release(self.path, self._lock)
             raise
 
     def _may_go_on(self) -> str:
@@ -111,9 +108,9 @@ class Recorder:
                 if self._checkpointed:
                     file.keep(old.kept(), float(old.record["time"]), False)
         assert self._file is not None
-        with _named(self.path):
+        with writing(self.path):
             self._file.append(table, new)
-        self._has_something_to_show()
+        self._replaced.let_go()
 
     def checkpoint(
         self, elapsed: float, common: Mapping[str, Any], agents: Sequence[Mapping[str, Any]], last: bool = False
@@ -126,18 +123,18 @@ class Recorder:
         assert old is not None
         beside = parts.named(self.path, agents)
         if beside:
-            _force_to_disk(self.path.parent)
+            force_names_to_disk(self.path.parent)
         data = packed_checkpoint(old.written, elapsed, common, agents)
         if (size := sum(map(len, data))) > old.capacity:
             with self._new_file(self._rooms(), _roomy(size)) as file:
                 _copy_rows(old, file)
                 file.keep(data, time.time(), last)
         else:
-            with _named(self.path):
+            with writing(self.path):
                 old.keep(data, time.time(), last)
         self._checkpointed = True
         self._keep_beside(beside)
-        self._has_something_to_show()
+        self._replaced.let_go()
 
     def leave_out(self, state: Mapping[str, Any]) -> None:
         """An agent's state comes too late for the checkpoint: what lies beside the file of it is of no use."""
@@ -157,7 +154,7 @@ class Recorder:
                     file.append(name, rows[order[start : start + checksums.PIECE]])
         self._finished = True
         self._keep_beside(set())
-        self._has_something_to_show()
+        self._replaced.let_go()
 
     def close(self) -> None:
         """Close the file."""
@@ -174,38 +171,14 @@ class Recorder:
         self.close()
         if not self._finished and error is not None and empty and not self._checkpointed:
             self.path.unlink(missing_ok=True)
-            self._put_back()
-        self._unlock()
-
-    def _set_aside(self) -> None:
-        """Keep the file that is there under another name, too, where the file system has links."""
-        aside = self.path.with_name(f".{self.path.name}.replaced")
-        aside.unlink(missing_ok=True)  # of a run that was killed
-        with suppress(OSError):
-            os.link(self.path, aside)
-            self._replaced = aside
+            self._replaced.put_back()
+        release(self.path, self._lock)
 
     def _keep_beside(self, beside: set[Path]) -> None:
         """Only these parts of states belong to the file as it is now."""
         for part in self._beside - beside:
             part.unlink(missing_ok=True)
         self._beside = beside
-
-    def _has_something_to_show(self) -> None:
-        """What this run replaces is not needed any more."""
-        if self._replaced is not None:
-            self._replaced.unlink(missing_ok=True)
-            self._replaced = None
-
-    def _put_back(self) -> None:
-        """Have again the file that this run was to replace, if it has nothing to show."""
-        if self._replaced is not None:
-            os.replace(self._replaced, self.path)
-            self._replaced = None
-
-    def _unlock(self) -> None:
-        self._lock_path.unlink(missing_ok=True)
-        os.close(self._lock)
 
     def _go_on(self, saved: Checkpoint) -> None:
         """Have the same file again, in today's format, with these rows of it alone."""
@@ -243,17 +216,17 @@ class Recorder:
         }
         attributes = self._attributes | {"complete": complete}
         partial, file = None, None
-        with _named(self.path):
+        with writing(self.path):
             try:
                 # A name that nobody can have put a link at.
                 descriptor, name = tempfile.mkstemp(".partial", f".{self.path.name}.", self.path.parent)
                 partial = Path(name)
                 file = InPlace(descriptor, attributes, tables, capacity, self._circuit, parameters)
                 yield file
-                os.fchmod(descriptor, self._mode())
+                os.fchmod(descriptor, mode_for(self.path))
                 file.force_to_disk()
                 os.replace(partial, self.path)
-                _force_to_disk(self.path.parent)
+                force_names_to_disk(self.path.parent)
             except BaseException:
                 if partial is not None:
                     os.close(descriptor)
@@ -261,23 +234,6 @@ class Recorder:
                 raise
             self.close()
             self._file = file
-
-    def _mode(self) -> int:
-        """That of the file that is there, else what the user's mask leaves."""
-        if self.path.exists():
-            return stat.S_IMODE(self.path.stat().st_mode)
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """A block whose OSError says which file cannot be written."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _copy_rows(old: InPlace, new: InPlace) -> None:
@@ -292,36 +248,3 @@ def _copy_rows(old: InPlace, new: InPlace) -> None:
 def _roomy(size: int) -> int:
     """Bytes set aside for a checkpoint of this size, so that one that has grown a little fits, too."""
     return size + size // 4 + 4096
-
-
-def _force_to_disk(folder: Path) -> None:
-    """Have the names in it on disk, too: a power cut must not bring back what was replaced."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    with suppress(OSError):  # some file systems cannot
-        os.fsync(descriptor)
-    os.close(descriptor)
-
-
-def lock_of(path: Path) -> Path:
-    """The file that is there while a run writes this results file."""
-    return path.with_name(f".{path.name}.lock")
-
-
-def _lock(path: Path) -> int:
-    """Hold a lock file for this run: a descriptor whose closing, or this process's end, gives it free again.
-
-    It lies beside the results file, which other programs may open at any time. Raises BlockingIOError if another run
-    holds it. (Where the file system knows no locks, there are none.)
-    """
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise BlockingIOError("another run is writing it") from None
-        except OSError:
-            pass
-        if path.exists() and os.path.samestat(os.fstat(descriptor), os.stat(path)):
-            return descriptor
-        os.close(descriptor)  # its holder has just removed it

@@ -1,4 +1,4 @@
-"""A real Slurm cluster of four emulated nodes, for as long as the tests in this folder run."""
+"""A real Slurm cluster of four emulated nodes, for as long as the tests of a file here run."""
 
 import os
 import re
@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """The cluster, as a Cluster; skips where there is no Slurm, and it may not be installed."""
     path = os.environ["PATH"] + ":/usr/sbin"
