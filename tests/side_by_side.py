@@ -16,7 +16,7 @@ from pathlib import Path
 from launch import ROOT, kill_all
 
 PROCESSES = min(len(os.sched_getaffinity(0)) + 1, 6)
-SECONDS = 2400  # that all tests may take: what then still runs is interrupted, and says where it was
+SECONDS = 4200  # that all tests may take: what then still runs is interrupted, and says where it was
 SECONDS_TO_END = 120  # that this may take
 KERNELS = """
 from hpcqrl.models import dressed_circuit
