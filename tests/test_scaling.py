@@ -44,7 +44,7 @@ def test_what_a_run_shows_is_what_was_put_into_it(tmp_path):
     found = scaling_points.point(read_run(scaled(tmp_path, 4, 50.0, **asked)))
     assert (
         found.qpu == pytest.approx((5e-3, 10e-3, 2.5e-6))
-        and found.qpu_in_words == "5 + 10 a submission + 0.0025 a shot"
+        and found.qpu_in_words == "5 ms + 10 ms/submission + 2.5 us/shot"
     )
     assert found.demand == pytest.approx((3.0, 2.0, 300.0)), "a step"
     found = scaling_points.point(read_run(scaled(tmp_path, 4, 50.0, "dist-qtrl", **asked)))
@@ -86,7 +86,7 @@ def test_what_is_counted_at_one_agent_predicts_qpus_that_differ_in_all_their_tim
     )
     assert unit in said and said.count("| held out |") == 4 and "counted at the fewest agents" in said
     alone = float(model.steps_per_second([1], Qpu(5e-3, 0.0, 1e-5), 2.0)[0])
-    brings = re.search(r"QPU 5 \+ 0.01 a shot ms: a QPU-hour of one brings ([\d,]+) steps, and at least 90%", said)
+    brings = re.search(r"QPU 5 ms \+ 10 us/shot: a QPU-hour of one brings ([\d,]+) steps, and at least 90%", said)
     assert float(brings[1].replace(",", "")) == pytest.approx(3600.0 * alone, rel=0.02)
 
 

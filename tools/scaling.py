@@ -123,7 +123,7 @@ def _complete(path: Path) -> bool:
 
 
 HEADINGS = (
-    "agents", "QPU ms", "steps/s", "updates/s", "push ms: 50%", "95%", "99%", "staleness", "waiting",
+    "agents", "QPU", "steps/s", "updates/s", "push ms: 50%", "95%", "99%", "staleness", "waiting",
 )  # fmt: skip
 
 
@@ -172,7 +172,7 @@ def plot(
         text.append(_report(name, mine, held_out, model, cores))
         for qpu in sorted({p.qpu for p in mine}):
             own = [p for p in mine if p.qpu == qpu]
-            each = Series(f"{name}, QPU {own[0].qpu_in_words} ms", own, held_out, model, next(colours), bound)
+            each = Series(f"{name}, QPU {own[0].qpu_in_words}", own, held_out, model, next(colours), bound)
             series.append(each)
             text[-1] += _well_spent(each, cores)
     named = {part: out.with_name(f"{out.stem}-{part}{out.suffix}") for part in ("predicted", "sharing")}
@@ -263,7 +263,7 @@ def _well_spent(series: Series, cores: float) -> str:
         )
         said.append(f"up to {well} with {where} (steps/s times it is largest with {most})")
     hour = 3600.0 * series.predicted(np.array([1]), None)[0]
-    begin = f"QPU {series.points[0].qpu_in_words} ms: a QPU-hour of one brings {hour:,.0f} steps"
+    begin = f"QPU {series.points[0].qpu_in_words}: a QPU-hour of one brings {hour:,.0f} steps"
     return f"{begin}, and at least {WELL:.0%} of that {'; '.join(said)}\n"
 
 
@@ -271,7 +271,7 @@ def _strong_series(points: Sequence[Point]) -> list[tuple[str, list[Point]]]:
     series = []
     for kind in by_seed([p.run for p in points], ("agents", "episodes", "steps")):
         mine = medians([p for p in points if p.run in kind])
-        series.append((f"{kind[0].system}, QPU {mine[0].qpu_in_words} ms", mine))
+        series.append((f"{kind[0].system}, QPU {mine[0].qpu_in_words}", mine))
     return series
 
 

@@ -97,7 +97,7 @@ def draw_predicted(series: Sequence[Series], cores: float, out: Path) -> bool:
             modelled = each.predicted(all_of_them, None if own else cores)
             rates.plot(shown, modelled[shown - 1], style, color=each.colour)
             hours.plot(shown, 3600.0 * modelled[shown - 1] / shown, style, color=each.colour)
-            for number, mark in zip(well_spent(modelled), "|D", strict=True):
+            for number, mark in zip(well_spent(modelled), "|d", strict=True):
                 if number < MOST:
                     hours.plot(number, 3600.0 * modelled[number - 1] / number, mark, color=each.colour, markersize=9)
     for axes in (rates, hours):

@@ -37,9 +37,9 @@ class Point:
 
     @property
     def qpu_in_words(self) -> str:
-        """Its times that are not 0, in milliseconds."""
-        said = zip(self.qpu, ("", " a submission", " a shot"), strict=True)
-        return " + ".join(f"{1e3 * time:g}{what}" for time, what in said if time) or "0"
+        """Its times that are not 0."""
+        said = zip(self.qpu, (1e3, 1e3, 1e6), ("ms", "ms/submission", "us/shot"), strict=True)
+        return " + ".join(f"{scale * time:g} {unit}" for time, scale, unit in said if time) or "0 ms"
 
 
 def point(run: Run) -> Point:
