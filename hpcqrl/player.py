@@ -1,5 +1,6 @@
 """What an agent holds that plays many environments at once, beside its networks: them, its numbers, running moments."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -82,6 +83,7 @@ class Player:
         self._discounted = np.zeros(len(envs))  # rewards of the episodes at play, up to now
         self._begun_at = np.zeros(len(envs), np.int64)  # updates before them
         self._finished: list[tuple[int, float, int, int]] = []
+        self._waited = 0.0  # seconds, since the last record
         self.steps = self.episodes = 0  # of all agents
 
     def play(
@@ -111,6 +113,13 @@ class Player:
         observation_tp1 = self._normalised(rollout.observation_tp1)
         return rollout._replace(reward=reward, observation_tp1=observation_tp1), sums
 
+    def mean(self, agents: "Agents", vector: Floats) -> Floats:
+        """The mean of all agents' vectors [size]; how long it takes is noted as waiting. All must call."""
+        begin = time.perf_counter()
+        mean = agents.mean(vector)
+        self._waited += time.perf_counter() - begin
+        return mean
+
     def learn(self, sums: Floats, steps: int) -> None:
         """Take account of what all agents have seen in so many steps in all."""
         self.seen.add(sums[: -self._returns.state().size])
@@ -118,13 +127,16 @@ class Player:
         self.steps += steps
 
     def note(self, journal: "Journal", agents: "Agents") -> None:
-        """Note the episodes that have ended, in the order of environments. All must call."""
+        """Note the episodes that have ended, in the order of environments; the first has all that this agent has waited
+        for the others since it noted one. All must call.
+        """
         counts = np.zeros(agents.size)
         counts[agents.rank] = len(self._finished)
-        counts = np.rint(agents.mean(counts) * agents.size).astype(np.int64)
+        counts = np.rint(self.mean(agents, counts) * agents.size).astype(np.int64)
         first = self.episodes + int(counts[: agents.rank].sum())
         for number, (_, total, length, begun_at) in enumerate(sorted(self._finished)):
-            journal.episode(first + number, total, length, begun_at)
+            journal.episode(first + number, total, length, begun_at, waiting=self._waited)
+            self._waited = 0.0
         self.episodes += int(counts.sum())
         self._finished = []
 

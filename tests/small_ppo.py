@@ -78,7 +78,7 @@ class Notes:
 
     def tick(self, steps=None): ...
 
-    def episode(self, number, total, length, version):
+    def episode(self, number, total, length, version, waiting):
         self.returns.append(total)
         self.rows.append((number, total, length, version))
 

@@ -26,6 +26,7 @@ from hpcqrl.player import Player, Rollout
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.mixture import Mixture
 from hpcqrl.randomness import shared_random
+from hpcqrl.results.schema import named
 from hpcqrl.rl.advantages import generalised_advantages
 from hpcqrl.rl.distributions import Beta, Softmax
 from hpcqrl.rl.optimisers import Adam, clip_norm
@@ -42,7 +43,7 @@ if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl d
 Floats = NDArray[np.floating]
 Model = ActorCritic[Mlp | ScaledVqc]
 
-FACTS = Facts(synchronous=True, stochastic=True)
+FACTS = Facts(named("waiting"), synchronous=True, stochastic=True)
 share_out = each_its_own
 
 
@@ -168,14 +169,14 @@ def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Float
         steps = len(batch.advantage)
         orders = [player.order.permutation(steps) for _ in range(config.epochs)]
         minibatches = np.concatenate(orders).reshape(-1, config.minibatch)  # the same size on every rank
-        sums = agents.mean(np.concatenate([seen, *_sums(batch.advantage[minibatches])])) * agents.size
+        sums = player.mean(agents, np.concatenate([seen, *_sums(batch.advantage[minibatches])])) * agents.size
         player.learn(sums[: seen.size], steps * agents.size)
         means, deviations = _moments(sums[seen.size :].reshape(2, -1), config.minibatch * agents.size)
         for which, mean, deviation in zip(minibatches, means, deviations, strict=True):  # line 6
             minibatch = batch.chosen(which)
             minibatch = minibatch._replace(advantage=(minibatch.advantage - mean) / (deviation + 1e-8))
             gradient = agent.gradient(minibatch, config.clip * (left if config.decay_clip else 1.0))
-            agent.step(agents.mean(gradient), left)
+            agent.step(player.mean(agents, gradient), left)
         agents.check_equal(agent.theta, f"theta after update {agent.updates}")
         player.note(journal, agents)
         if agents.wished:
