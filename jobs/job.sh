@@ -1,4 +1,5 @@
-# Sourced by slurm.sh, pbs.sh and lsf.sh: how a job trains, is interrupted, and goes on, whatever has started it. They set
+# Sourced by slurm.sh, pbs.sh, lsf.sh and flux.sh: how a job trains, is interrupted, and goes on, whatever has started it.
+# They set
 #
 #   job        its number, as `hpcqrl state` has it
 #   name       of its results: runs/NAME.h5

@@ -1,9 +1,10 @@
-"""The scripts for PBS and LSF train, are warned, and go on, with stand-ins of the schedulers' own commands.
+"""The scripts for PBS, LSF and Flux train, are warned, and go on, with stand-ins of the schedulers' own commands.
 
 What a real scheduler does is here from its manual; Slurm's scripts, which share all but some lines, run under a real
 one.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -27,10 +28,10 @@ def job(tmp_path):
         (folder / name).write_text(f'#!/usr/bin/env bash\necho "{name} $*" >>{tmp_path}/called\n{text}\n')
         (folder / name).chmod(0o755)
 
-    def start(script, **variables):
+    def start(script, *arguments, **variables):
         environment = clean_environment(**variables) | {"PATH": f"{folder}:{BIN}:{os.environ['PATH']}"}
         process = subprocess.Popen(
-            ["bash", ROOT / "jobs" / script],
+            ["bash", ROOT / "jobs" / script, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -57,6 +58,17 @@ def of_pbs(tmp_path, number="7.server", **variables):
 def of_lsf(number="7", **variables):
     said = {"LSB_JOBID": number, "LSB_JOBNAME": "hpcqrl", "LSB_JOBINDEX": "0", "LSB_DJOB_NUMPROC": "2"}
     return said | {"LSB_MCPU_HOSTS": "localhost 2"} | variables
+
+
+FLUX = """case "$*" in
+"--parent jobs --no-header --format={ntasks} {nodelist} {name} f7") echo 2 localhost hpcqrl ;;
+"--parent jobs"*f8) echo 2 localhost hpcqrl ;;
+"run -n "*) shift && exec mpiexec "$@" ;;
+"--parent job info f7 jobspec") echo '{"attributes": {"system": {"duration": 60, "environment": {"A": "b"}}}}' ;;
+"python -c "*) shift && exec python3 "$@" ;;
+"--parent job submit") cat >"$SUBMITTED" ;;
+*) exit 9 ;;
+esac"""
 
 
 def warn_when_it_runs(process, out):
@@ -108,6 +120,22 @@ def test_lsf_starts_a_job_again_by_its_exit_status(job, tmp_path):
     assert read_run(out).complete and read_run(out).episodes["episode"].tolist() == list(range(150))
     other = finish(job("train.lsf", **wanted | {"LSB_JOBID": "9"}), 60)
     assert other.returncode == 2 and "exists" in other.stderr, "another job replaces no results"
+
+
+def test_a_job_of_flux_submits_its_own_specification_to_carry_on(job, tmp_path):
+    out, submitted = tmp_path / "run.h5", tmp_path / "submitted"
+    job.command("flux", FLUX)
+    wanted = (*SMALL.split(), "--episodes", "150", "--out", out)
+    first = job("train.flux", *wanted, FLUX_ENCLOSING_ID="f7", SUBMITTED=str(submitted))
+    warn_when_it_runs(first, out)
+    done = finish(first, 60)
+    assert done.returncode == 75 and "job f7 on localhost: hpcqrl train qdqn-dper" in done.stdout, done
+    system = json.loads(submitted.read_text())["attributes"]["system"]
+    assert system["duration"] == 60 and system["dependencies"] == [{"scheme": "afterany", "value": "f7"}]
+    assert system["environment"] == {"A": "b", "HPCQRL_AFTER": "f7"}, "what is there stays"
+    second = finish(job("train.flux", *wanted, FLUX_ENCLOSING_ID="f8", HPCQRL_AFTER="f7"), 60)
+    assert second.returncode == 0 and f"hpcqrl resume {out}" in second.stdout, second
+    assert read_run(out).complete and read_run(out).episodes["episode"].tolist() == list(range(150))
 
 
 def test_an_element_of_an_array_has_a_seed_and_a_file_of_its_own(job, tmp_path):

@@ -1,9 +1,9 @@
 """Draw learning curves: mean return against episodes, steps or time; a line for runs that differ in their seed alone.
 
-python tools/curves.py runs/*.h5 --out fig.png
-python tools/curves.py runs/*.h5 --tests --out tests.png
-python tools/curves.py runs/*.h5 --x time --window 1000 --out fig.pdf
-python tools/curves.py runs/*.h5 --profiles --last 500 --out profiles.pdf
+$ hpcqrl curves runs/*.h5 --out fig.png
+$ hpcqrl curves runs/*.h5 --tests --out tests.png
+$ hpcqrl curves runs/*.h5 --x time --window 1000 --out fig.pdf
+$ hpcqrl curves runs/*.h5 --profiles --last 500 --out profiles.pdf
 """
 
 import sys

@@ -1,7 +1,7 @@
 """Write what results files hold, for other programs: CSV, Parquet, TensorBoard, Weights & Biases, rliable.
 
-python tools/export.py runs/*.h5 --csv tables
-python tools/export.py runs/*.h5 --tensorboard events
+$ hpcqrl data runs/*.h5 --csv tables
+$ hpcqrl data runs/*.h5 --tensorboard events
 """
 
 import csv

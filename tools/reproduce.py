@@ -1,8 +1,8 @@
 """Run what a paper ran, as far as it is not there yet, and write a report: its tables and figures beside ours.
 
-python tools/reproduce.py dist-qtrl --list
-python tools/reproduce.py dist-qtrl --scale 0.02
-python tools/reproduce.py dist-qtrl --docs docs/results
+$ hpcqrl reproduce dist-qtrl --list
+$ hpcqrl reproduce dist-qtrl --scale 0.02
+$ hpcqrl reproduce dist-qtrl --docs docs/results
 """
 
 import os

@@ -1,7 +1,7 @@
 """How much sooner more agents reach a target: episodes and seconds to it, speed-up, efficiency (Dist-QTRL, Table II).
 
-python tools/speedup.py runs/*.h5
-python tools/speedup.py runs/*.h5 --target 0.9 --format csv --out speedup.csv
+$ hpcqrl speedup runs/*.h5
+$ hpcqrl speedup runs/*.h5 --target 0.9 --format csv --out speedup.csv
 """
 
 import sys

@@ -1,9 +1,9 @@
 """Final scores of any runs, a row for those that differ in their seed alone, as Markdown, CSV or LaTeX.
 
-python tools/table.py runs/*.h5
-python tools/table.py runs/*.h5 --last 500 --format latex --out scores.tex
-python tools/table.py runs/*.h5 --target 0.9
-python tools/table.py runs/*.h5 --together
+$ hpcqrl table runs/*.h5
+$ hpcqrl table runs/*.h5 --last 500 --format latex --out scores.tex
+$ hpcqrl table runs/*.h5 --target 0.9
+$ hpcqrl table runs/*.h5 --together
 """
 
 import csv

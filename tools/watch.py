@@ -1,6 +1,6 @@
 """Follow a run from its results file, while it goes on, when it has ended, and when it died.
 
-python tools/watch.py runs/x.h5
+$ hpcqrl watch runs/x.h5
 """
 
 import sys
