@@ -10,7 +10,7 @@ import gymnasium
 
 def steps_within(envs: Iterable[gymnasium.Env], context: AbstractContextManager[None]) -> None:
     """From now on every step and reset of these environments, as it is called from outside, is taken within it."""
-    for env in envs:
+    for env in dict.fromkeys(envs):  # some may be there twice
         for name in ("step", "reset"):
             setattr(env, name, _within(context, getattr(env, name)))
 

@@ -61,8 +61,7 @@ class Config(ScaledOptions, PpoOptions, EnvOptions):
     actions: int | None = None
     """Use only the environment's first so many discrete actions; by default all."""
     vector: Literal["gymnasium", "envpool"] = added("gymnasium", before="gymnasium")
-    """Whose environments an agent has: Gymnasium's, or, of the same name, EnvPool's (extra envpool), which are stepped
-    all in one call."""
+    """Whose environments they are: Gymnasium's, or EnvPool's of that name, stepped in one call (extra envpool)."""
 
     def __post_init__(self) -> None:
         at_least(1, steps=self.steps, actions=self.actions)
