@@ -78,7 +78,8 @@ def resume(
 @contextmanager
 def _on_all_ranks(patience: float, lose_at_most: int) -> Iterator[tuple["Agents", "Interruption"]]:
     from hpcqrl.interruption import EXIT_STATUS, Interruption
-    from hpcqrl.parallel.agents import Interrupted, Refused, errors_end_all, start
+    from hpcqrl.parallel.agents import start
+    from hpcqrl.parallel.errors import Interrupted, Refused, errors_end_all
 
     interruption = Interruption(patience)
     try:

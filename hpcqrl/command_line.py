@@ -79,7 +79,8 @@ def with_agents(
 ) -> None:
     """Start MPI and do it on all ranks; how it ends is the exit status. file: whose fault a refusal is."""
     try:
-        from hpcqrl.parallel.agents import Interrupted, Refused, errors_end_all, start
+        from hpcqrl.parallel.agents import start
+        from hpcqrl.parallel.errors import Interrupted, Refused, errors_end_all
     except (ImportError, RuntimeError) as error:
         refuse(f"MPI does not start, {error}: load the cluster's MPI, or install one with the extra `mpich`")
     from hpcqrl import run

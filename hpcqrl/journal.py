@@ -2,24 +2,25 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from hpcqrl.interruption import EXIT_STATUS, Interruption
-from hpcqrl.parallel.agents import Agents, Interrupted
+from hpcqrl.parallel.agents import Agents
+from hpcqrl.parallel.errors import Interrupted
 from hpcqrl.parallel.meeting import Meeting
 from hpcqrl.parallel.pushes import Parameters
-from hpcqrl.parallel.records import RecordStream
 from hpcqrl.parallel.waiting import clock, late, ranks
 from hpcqrl.progress import Progress, say
-from hpcqrl.quantum.cost import Cost, total
+from hpcqrl.quantum.cost import Cost
 from hpcqrl.results import parts
 from hpcqrl.results.checkpoint import read_checkpoint
 from hpcqrl.results.recorder import Recorder
-from hpcqrl.results.schema import COST, EPISODE, EVALUATION, Column, row_dtype
+from hpcqrl.results.schema import Column
+from hpcqrl.rows import Rows
 
 State = Mapping[str, NDArray]
 
@@ -59,20 +60,12 @@ class Journal:
         self._beside = beside
         self._agents, self._recorder, self._progress = agents, recorder, progress
         self._interruption, self._every = interruption, checkpoint_every or float("inf")
-        self._costs, self._cost = costs, total(costs)  # the latter when they were last recorded
-        kept = columns + COST if costs else columns
-        self._streams = [RecordStream(agents, row_dtype(kind)) for kind in (kept, EVALUATION + tested)]
-        self._tested = [column.name for column in tested]
-        self._stream, self._evaluations = self._streams
-        self._meeting, self._synchronous = Meeting(agents, self._streams), synchronous
-        self._extra = [column.name for column in columns[len(EPISODE) :]]
-        self._whole = [column.name for column in columns[len(EPISODE) :] if np.dtype(column.dtype).kind in "iu"]
-        self._lost = {"lost": 0} if "lost" in self._extra else {}  # rank 0 knows better
-        self._checked = False
-        self._last: dict[int, float] = {}  # of each agent, when its last episode ended
+        self._rows = Rows(agents, columns, recorder, progress, elapsed, tested, costs)
+        self.away: AbstractContextManager[None] = self._rows.deputy
+        agents.away = self.away
+        self._meeting, self._synchronous = Meeting(agents, self._rows.streams), synchronous
         self._named: set[int] = set()  # ranks that did not come
         self._told = 0.0  # when this rank first saw that the run was told to end
-        self._start = time.monotonic() - elapsed
         self._due = time.monotonic() + self._every
 
     def episode(self, number: int, episode_return: float, length: int, version: int, **extra: float) -> None:
@@ -80,20 +73,7 @@ class Journal:
 
         Raises TypeError, at the first call, if these are not the columns that the system states.
         """
-        extra |= self._lost
-        if not self._checked and set(extra) != set(self._extra):
-            raise TypeError(f"the system states the columns {self._extra}, but its record has {list(extra)}")
-        self._checked = True
-        for name in self._whole:
-            if extra[name] != int(extra[name]):
-                raise TypeError(
-                    f"the system states whole numbers in its column {name!r}, but its record has {extra[name]!r}"
-                )
-        system = [extra[name] for name in self._extra]
-        if self._costs:
-            before, self._cost = self._cost, total(self._costs)
-            system += self._cost.since(before).values()
-        self._stream.put((number, self._agents.rank, episode_return, length, self._elapsed(), version, *system))
+        self._rows.episode(number, episode_return, length, version, **extra)
         self.tick()
 
     def say(self, text: str) -> None:
@@ -110,11 +90,7 @@ class Journal:
         """Note the returns of this agent's test episodes after so many of its steps, the updates before them, and the
         system's columns. Raises TypeError if these are not those that it states.
         """
-        if set(extra) != set(self._tested):
-            raise TypeError(f"the system states the columns {self._tested} of a test, but its record has {list(extra)}")
-        if returns:
-            facts = steps, self._agents.rank, len(returns), np.mean(returns), np.std(returns), self._elapsed(), version
-            self._evaluations.put((*facts, *(extra[name] for name in self._tested)))
+        self._rows.evaluation(steps, returns, version, **extra)
 
     def tick(self, steps: int | None = None) -> None:
         """Send or collect what is due; to be called often, since an episode may take long. steps: those of all agents
@@ -122,7 +98,7 @@ class Journal:
         """
         if steps is not None and self._progress is not None:
             self._progress.at(steps)
-        self._keep(self._stream.poll(), self._evaluations.poll())
+        self._rows.pass_on()
         if self._meeting.absent and (rank := self._meeting.arrived()) is not None:
             self._take(rank, {})
         self._agents.wish = self.checkpoint_wanted
@@ -182,9 +158,9 @@ class Journal:
             if not missing or not (self._synchronous or kept == set(states)):
                 before = self._kept_before(missing) if missing else {}
                 before |= {rank: {} for rank in self._agents.losses.lost}  # what they had begun is no more theirs
-                self._keep(*(stream.rest() for stream in self._streams))
+                self._rows.pass_on_all()
                 in_order = [state for _, state in sorted((states | before).items())]
-                self._recorder.checkpoint(self._elapsed(), common(), in_order, ends)
+                self._recorder.checkpoint(self._rows.elapsed(), common(), in_order, ends)
                 kept = set(states)
             if not missing or (kept and not ends) or self._interruption.ends_after(waited):
                 break
@@ -209,19 +185,20 @@ class Journal:
             if time.monotonic() > until or self._interruption.ends_after(seconds):
                 for rank in self._meeting.missing() - self._named:
                     self._named.add(rank)
-                    ago = self._elapsed() - self._last.get(rank, 0.0)
+                    ago = self._rows.since_last(rank)
                     since = f"for {seconds:.0f} s, since {clock(seconds)}, and ended no episode for {ago:.0f} s"
                     say(f"rank {rank} has not come to the checkpoint {since}")
                 return
             if (arrived := self._meeting.arrived()) is not None:
                 self._take(arrived, states)
             elif not meanwhile():
-                time.sleep(0.001)
+                with self.away:
+                    time.sleep(0.001)
 
     def _take(self, rank: int, states: dict[int, State]) -> None:
         """Take what a rank brings that has come; who was waited for in vain may go on at once."""
         rows, state = self._meeting.take(rank)
-        self._keep(*rows)
+        self._rows.keep(*rows)
         if rank in self._meeting.here:
             states |= {rank: state}
         else:
@@ -245,26 +222,17 @@ class Journal:
         if shared.checkpoint_due(self.checkpoint_wanted):
             self.checkpoint(agent.state() | shared.own_state(), shared.state, shared.acts, shared.serve)
 
-    def close(self, parameters: dict[str, np.ndarray]) -> float:
+    def close(self, parameters: dict[str, NDArray]) -> float:
         """Write the complete file and return the run's duration in seconds. All ranks must call."""
-        self._keep(self._stream.collect(), self._evaluations.collect())
+        self._rows.last()
+        self.end()
         if self._recorder is not None:
             self._recorder.finish(parameters)
-        for stream in self._streams:
-            stream.close()
+        self._rows.close()
         self._meeting.close()
-        return self._elapsed()
+        return self._rows.elapsed()
 
-    def _elapsed(self) -> float:
-        return time.monotonic() - self._start
-
-    def _keep(self, rows: np.ndarray | None, evaluations: np.ndarray | None) -> None:
-        if self._recorder is None or self._progress is None:
-            return
-        if rows is not None:
-            rows = self._agents.losses.keep(rows)
-            self._recorder.append(rows)
-            self._progress.show(rows)
-            self._last.update(zip(rows["agent"].tolist(), rows["time"].tolist(), strict=True))
-        if evaluations is not None:
-            self._recorder.append(evaluations, "evaluations")
+    def end(self) -> None:
+        """This rank has no deputy any more; also where a run fails."""
+        self._agents.away = self.away = nullcontext()
+        self._rows.deputy.end()

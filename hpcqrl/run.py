@@ -9,6 +9,7 @@ from hpcqrl import provenance
 from hpcqrl.beginning import say_what_begins
 from hpcqrl.compilation import compile_kernels
 from hpcqrl.configuration import check_seed
+from hpcqrl.envs.long_steps import steps_within
 from hpcqrl.evaluation import close
 from hpcqrl.gpus import shared
 from hpcqrl.interruption import EXIT_STATUS, Interruption
@@ -20,6 +21,7 @@ from hpcqrl.progress import Progress, say, summary
 from hpcqrl.quantum.backend import this_rank
 from hpcqrl.quantum.cost import counted
 from hpcqrl.quantum.patient import QpuFailed
+from hpcqrl.quantum.waiting import with_away
 from hpcqrl.recorded import NOTHING, Named, Recorded
 from hpcqrl.results.lock import lock_of
 from hpcqrl.results.reader import read_run
@@ -120,12 +122,14 @@ def _run(
             whole, unit = agent.extent(agents.size - agents.root_serves)
             done = saved.steps if saved and unit == "steps" else episodes
             progress = cleanup.enter_context(Progress(whole, unit, run.name, output_is_terminal(), done))
-        elapsed = resumed.elapsed if resumed else 0.0
-        alike, path = system.FACTS.synchronous, out.resolve()
+        elapsed, alike, path = resumed.elapsed if resumed else 0.0, system.FACTS.synchronous, out.resolve()
         beside = None if agents.any(not lock_of(path).exists()) else path  # all ranks see its folder, or none writes
         journal = Journal(
             agents, columns, recorder, progress, interruption, every, elapsed, alike, tested, costs, beside
         )
+        cleanup.callback(journal.end)
+        cleanup.enter_context(with_away(journal.away))
+        steps_within(agent.envs, journal.away)
         try:
             parameters = system.train(agent, agents, journal)
         except QpuFailed as failed:

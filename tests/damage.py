@@ -122,7 +122,7 @@ def resume(path: Path) -> None:
 
 def read(path: Path, said: Counter) -> list[str]:
     """Have every reader read the file; the faults: what no command would print as a line, what takes long."""
-    from hpcqrl.parallel.agents import Refused
+    from hpcqrl.parallel.errors import Refused
 
     faults = []
     for name, reader in readers(path):

@@ -18,7 +18,8 @@ from typing import get_type_hints
 import tyro
 
 ROOT = Path(__file__).resolve().parent.parent
-SECONDS = 60  # that a line may take; the longest are circuits of 28 qubits
+SECONDS = 60  # of processor time that a line may take; the longest are circuits of 28 qubits
+HANGS = 600  # seconds after which a line hangs, on a machine however busy
 SYSTEMS = ("dist-qtrl", "qa3c", "qdqn-dper", "hdqnn-td3", "ppo")
 NUMBERS = (
     *(
@@ -121,7 +122,8 @@ def some(seed: int, first: int, number: int, folder: Path) -> None:
     for line in range(first, first + number):
         arguments = by_chance(random.Random(1_000_000 * seed + line), folder)  # noqa: S311
         said, begin = io.StringIO(), time.monotonic()
-        signal.alarm(SECONDS)  # ends this process, whatever it is in
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)  # these end this process, whatever it is in
+        signal.alarm(HANGS)
         print(arguments, flush=True)
         status: object = 0
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
@@ -134,6 +136,7 @@ def some(seed: int, first: int, number: int, folder: Path) -> None:
             finally:
                 os._exit = exiting
         signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         if status not in (0, 2) or "Traceback" in said.getvalue():
             print(said.getvalue(), f"\nstatus {status} after {time.monotonic() - begin:.1f} s")
             sys.exit(1)

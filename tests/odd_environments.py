@@ -43,12 +43,22 @@ class Blocks(CartPoleEnv):
 
 
 class Waits(CartPoleEnv):
-    """Its steps on the last rank wait while there is the file that HPCQRL_TEST_WAIT names."""
+    """Its steps on the last rank, or HPCQRL_TEST_WAITS, wait while there is the file that HPCQRL_TEST_WAIT names; it
+    then writes beside it how many episodes have ended.
+    """
+
+    ended = 0
 
     def step(self, action):
-        while RANK == LAST and os.path.exists(os.environ["HPCQRL_TEST_WAIT"]):
-            time.sleep(0.05)
-        return super().step(action)
+        wait = os.environ["HPCQRL_TEST_WAIT"]
+        if str(RANK) == os.environ.get("HPCQRL_TEST_WAITS", str(LAST)) and os.path.exists(wait):
+            with open(f"{wait}.ended", "w") as file:
+                file.write(str(self.ended))
+            while os.path.exists(wait):
+                time.sleep(0.05)
+        made = super().step(action)
+        self.ended += made[2]
+        return made
 
 
 class Endless(gymnasium.Env):

@@ -16,8 +16,8 @@ from pathlib import Path
 from launch import ROOT, kill_all
 
 PROCESSES = min(len(os.sched_getaffinity(0)) + 1, 6)
-SECONDS = 4200  # that all tests may take, also on a busy machine: what then still runs is interrupted, and named
-SECONDS_TO_END = 120  # that an interruption may take
+SECONDS = 4200  # that all tests may take: what then still runs is interrupted, and says where it was
+SECONDS_TO_END = 120  # that this may take
 KERNELS = """
 from hpcqrl.models import dressed_circuit
 from hpcqrl.quantum import noisy_device, simulator

@@ -8,17 +8,23 @@ import sys
 import numpy as np
 
 from hpcqrl.results.recorder import Recorder
-from hpcqrl.results.schema import ATTRIBUTES, EPISODE, EVALUATION, EXTRA, row_dtype
+from hpcqrl.results.schema import ATTRIBUTES, COST, EPISODE, EVALUATION, EXTRA, row_dtype
 
 COLUMNS = EPISODE + tuple(EXTRA[name] for name in ("staleness", "waiting", "last_push"))
 
 
-def write_run(path, returns, system="qa3c", agents=1, seed=0, complete=True, length=10, times=None, tests=(), **config):
+def write_run(
+    path, returns, system="qa3c", agents=1, seed=0, complete=True, length=10, times=None, tests=(), asked=(), **config
+):
     """A results file whose episodes have these returns; times: seconds at their ends, by default one each.
 
-    tests: their mean returns, each of 10 episodes of agent 0, one after every config["test_every"] steps.
+    tests: their mean returns, each of 10 episodes of agent 0, one after every config["test_every"] steps. asked: of the
+    QPU, in each episode: executions, submissions, shots.
     """
-    rows = np.zeros(len(returns), row_dtype(COLUMNS))
+    columns = COLUMNS + COST * bool(asked)
+    rows = np.zeros(len(returns), row_dtype(columns))
+    for column, number in zip(COST, asked, strict=False):
+        rows[column.name] = number
     rows["episode"] = np.arange(len(returns))
     rows["agent"] = rows["episode"] % agents
     rows["return"], rows["length"] = returns, length
@@ -36,7 +42,7 @@ def write_run(path, returns, system="qa3c", agents=1, seed=0, complete=True, len
     attributes = {
         name: value for name, value in attributes.items() if name not in ("complete", "checkpointed", "interrupted")
     }
-    with Recorder(path, attributes, COLUMNS, overwrite=True) as recorder:
+    with Recorder(path, attributes, columns, overwrite=True) as recorder:
         recorder.append(rows)
         recorder.append(tested, "evaluations")
         if complete:

@@ -114,6 +114,7 @@ def test_without_an_mpi_library_one_rank_says_so(tmp_path):
 def test_an_exception_where_others_wait_ends_all(tmp_path):
     script = (
         "from hpcqrl.parallel.agents import *\n"
+        "from hpcqrl.parallel.errors import *\n"
         "from test_environments import fails_now\n"
         "agents = start()\n"
         "with errors_end_all(agents):\n"

@@ -188,7 +188,7 @@ def test_what_is_of_another_kind_is_said_in_a_line(files, tmp_path, change, said
 
 
 def test_a_checkpoint_with_other_arrays_is_said_in_a_line(tmp_path):
-    from hpcqrl.parallel.agents import Refused
+    from hpcqrl.parallel.errors import Refused
 
     old = ROOT / "tests/data/0.1.0/qa3c-checkpoint.h5"
     for name, value, said in (

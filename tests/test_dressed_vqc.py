@@ -11,6 +11,7 @@ from hpcqrl.quantum.backend import Backend
 from hpcqrl.quantum.circuits import efficient_su2, variational
 from hpcqrl.quantum.drawing import draw
 from hpcqrl.quantum.trace import Circuit
+from hpcqrl.systems import ppo
 
 
 def scaled(angles, weights):
@@ -95,6 +96,10 @@ def test_what_is_measured_is_drawn():
     values = draw(circuit)
     assert "<Z@X>" in values or "Z@X" in values, values
     assert "Y" in values.split("\n", 1)[1]
+    reuploading = draw(ppo.circuit(ppo.Config()))
+    assert all(gate in reuploading for gate in ("●", "RZ──RZ──RY")), (
+        "a first slice of its weights has no ring, and no angle"
+    )
     assert "Probs" in draw(circuit, "probabilities") and "Sample" in draw(circuit, "bits")
     with pytest.raises(ValueError, match="one of values, probabilities, bits, not 'state'"):
         draw(circuit, "state")

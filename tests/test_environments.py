@@ -145,7 +145,7 @@ def test_observations_that_are_not_finite_are_refused():
 @pytest.mark.parametrize(
     ("name", "actions", "reason"),
     [
-        ("NoSuch-v0", None, "no environment 'NoSuch-v0'"),
+        ("NoSuch-v0", None, r"no environment 'NoSuch-v0'.*named with its module, my_package:NoSuch-v0"),
         ("no_such_package:Grid-v0", None, "no environment 'no_such_package:Grid-v0'"),
         ("Pendulum-v1", None, "Pendulum-v1 has actions Box"),
         ("CartPole-v1", 3, "CartPole-v1 has 2 actions; the first 3"),

@@ -50,7 +50,7 @@ def test_agents_that_never_wait_go_on_without_one_that_blocks(tmp_path, system, 
     until(process, lambda: rows(out) > before + 500)
     assert (read_run(out).episodes["agent"] == 2).sum() == blocked
     process.terminate()
-    done = finish(process, timeout=60)
+    done = finish(process)
     assert done.returncode == 75, done
     assert re.search(r"rank 2 has not come to the checkpoint for \d+ s, since ", done.stdout), done.stdout
     assert f"ended without rank 2; all of the others is kept; to go on: hpcqrl resume {out}" in done.stdout, done.stdout
@@ -84,7 +84,7 @@ def test_what_a_lost_rank_had_begun_is_played_after_the_resumption(tmp_path, sys
     wait.touch()
     time.sleep(2.0)  # the others end episodes that were begun after those of the one that waits
     process.send_signal(signal.SIGUSR1)
-    done = finish(process, timeout=60)
+    done = finish(process)
     assert done.returncode == 75 and "ended without rank 2; all of the others is kept" in done.stdout, done
     assert 300 < rows(out) < 6000
     wait.unlink()
@@ -124,7 +124,7 @@ def test_agents_in_step_name_the_one_they_wait_for_and_end_without_it(tmp_path, 
     time.sleep(5.0)
     for pid in set(worker_pids(process.pid)) - {stopped}:
         os.kill(pid, signal.SIGUSR1)
-    done = finish(process, timeout=60)
+    done = finish(process)
     assert done.returncode == 75 and re.search(rf"rank {victim} has not come for \d+ s, since ", done.stdout), done
     assert f"ended without rank {victim}; what was kept before can be resumed" in done.stdout, done
     assert hpcqrl("state", str(out)).stdout == "checkpoint\n"
@@ -163,7 +163,7 @@ if agents.rank == 1:
 with window:
     print("never")
 """
-    done = finish(start("python", "-m", "mpi4py", "-c", code, ranks=2, PATH=f"{BIN}:{os.environ['PATH']}"), timeout=60)
+    done = finish(start("python", "-m", "mpi4py", "-c", code, ranks=2, PATH=f"{BIN}:{os.environ['PATH']}"))
     assert done.returncode == 75 and re.search(r"rank 1 has not answered for \d+ s, since ", done.stdout), done
 
 

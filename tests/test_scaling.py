@@ -1,4 +1,4 @@
-"""The throughput model is the queueing theory's, and what a run shows of its rates is what was put into it."""
+"""What a run shows of its rates and of what it asks of QPUs is what was put into it, and predicts other runs."""
 
 import re
 import sys
@@ -15,96 +15,44 @@ sys.path.insert(0, str(ROOT / "tools"))
 import scaling
 import scaling_figure
 import scaling_points
-import throughput
+from throughput import Demand, Model, Qpu
 
 from hpcqrl.results.reader import read_run
 
 COUNTS = (1, 2, 4, 8, 16, 32, 64)
 
 
-def rates(model, latency, cores=2.0):
-    return [float(model.steps_per_second([n], latency, cores)[0]) for n in COUNTS]
+def rates(model, latency):
+    return [float(model.steps_per_second([n], Qpu(latency), 2.0)[0]) for n in COUNTS]
 
 
-def test_mean_value_analysis_against_known_queues():
-    alone = throughput.mean_value_analysis(20, 0.5, (0.0,))
-    assert np.allclose(alone, 2.0 * np.arange(1, 21)), "nobody waits"
-    balanced = throughput.mean_value_analysis(20, 0.0, (0.1, 0.1, 0.1))
-    assert np.allclose(balanced, np.arange(1, 21) / (np.arange(1, 21) + 2) / 0.1), "K equal queues: N / (N + K - 1)"
-    assert throughput.mean_value_analysis(5000, 1.0, (0.01, 0.02))[-1] == pytest.approx(50.0), "the slowest limits"
-    erlang = machine_repairman(10, 1.0, 0.3)
-    assert np.allclose(throughput.mean_value_analysis(10, 1.0, (0.3,)), erlang)
-
-
-def machine_repairman(customers, delay, demand):
-    """The same with one queue from the steady state of its Markov chain."""
-    found = []
-    for number in range(1, customers + 1):
-        weights = [1.0]
-        for waiting in range(number):
-            weights.append(weights[-1] * (number - waiting) / delay * demand)
-        found.append((1.0 - weights[0] / sum(weights)) / demand)
-    return found
-
-
-@pytest.mark.parametrize("synchronous", [False, True])
-def test_the_fit_finds_the_constants_and_predicts_points_that_it_has_not_seen(synchronous):
-    truth = throughput.Model(2e-4, 3.2, 2e-5, synchronous, 0.2 if synchronous else 0.0)
-    points = [(n, t, r) for t in (0.001, 0.005) for n, r in zip(COUNTS, rates(truth, t), strict=True)]
-    noise = np.random.default_rng(0).uniform(0.99, 1.01, len(points))
-    seen = [(n, t, r * e) for (n, t, r), e in zip(points, noise, strict=True) if n in COUNTS[::2]]
-    push = None if synchronous else truth.exchange
-    model = throughput.fit(*zip(*seen, strict=True), 2.0, synchronous, truth.jitter, push)
-    assert model.compute == pytest.approx(truth.compute, rel=0.1)
-    assert model.executions == pytest.approx(truth.executions, rel=0.05)
-    errors = [model.steps_per_second([n], t, 2.0)[0] / r - 1 for n, t, r in points if n not in COUNTS[::2]]
-    assert np.abs(errors).max() < 0.03
-
-
-def test_the_mean_of_the_largest_of_some_draws():
-    lengths = np.random.default_rng(0).integers(1, 100, 50)
-    drawn = np.random.default_rng(1).choice(lengths, (100_000, 5)).max(axis=1).mean()
-    assert throughput.mean_of_largest(lengths, [1, 5]) == pytest.approx([lengths.mean(), drawn], rel=0.01)
-
-
-def test_slow_and_uneven_qpus_hold_synchronous_agents_up_and_not_the_others():
-    steady, uneven = (throughput.Model(0.0, 1.0, 0.0, True, jitter) for jitter in (0.0, 0.5))
-    draws = np.random.default_rng(0).uniform(0.5, 1.5, (20_000, 16)).max(axis=1).mean()
-    assert steady.steps_per_second([16], 0.1, None) / uneven.steps_per_second([16], 0.1, None) == pytest.approx(
-        draws, 0.01
-    )
-
-
-def test_a_round_lasts_as_long_as_the_slowest_agent_in_it():
-    random = np.random.default_rng(0)
-    lengths = random.integers(5, 100, 300)
-    model = throughput.Model(1e-3, 1.0, 0.0, True, 0.5, tuple(lengths.tolist()))
-    drawn = random.choice(lengths, (20_000, 8))
-    seconds = (1e-3 * drawn + 0.1 * random.uniform(0.5, 1.5, drawn.shape)).max(axis=1)
-    assert model.steps_per_second([8], 0.1, None) == pytest.approx(8 * lengths.mean() / seconds.mean(), rel=0.01)
-    busy = model.steps_per_second([800], 0.0, 2.0)
-    assert busy == pytest.approx(2 / 1e-3), "then cores limit"
-
-
-def scaled(tmp_path, agents, rate, system="qa3c", latency=5.0, each=40, again=1):
+def scaled(tmp_path, agents, rate, system="qa3c", latency=5.0, each=40, again=1, **more):
     """A run whose every agent makes `rate` steps a second in episodes of 10, all out of step."""
     times = np.concatenate([(np.arange(1, each + 1) + a / agents) * 10 / rate for a in range(agents)])
     order = np.argsort(times, kind="stable")
-    path = tmp_path / f"{system}-{agents}-{latency:g}-{again}.h5"
-    episodes = each if system == "dist-qtrl" else each * agents
-    return write_run(
-        path, np.arange(times.size), system, agents, times=times[order], qpu_latency=latency, episodes=episodes
-    )
+    path = tmp_path / f"{system}-{agents}-{latency:g}-{more.get('qpu_overhead', 0.0):g}-{again}.h5"
+    more |= {"qpu_latency": latency, "episodes": each if system == "dist-qtrl" else each * agents}
+    return write_run(path, np.arange(times.size), system, agents, times=times[order], **more)
 
 
 def test_what_a_run_shows_is_what_was_put_into_it(tmp_path):
     found = scaling_points.point(read_run(scaled(tmp_path, 4, 50.0)))
-    assert found.agents == 4 and found.latency == 5.0 and found.steps == pytest.approx(200.0)
+    assert found.agents == 4 and found.qpu == Qpu(5e-3) and found.steps == pytest.approx(200.0)
     assert found.updates == pytest.approx(40.0, rel=0.05), "the synthetic version grows by 2 an episode, of 20 a second"
+    assert found.demand is None, "a file of an older version does not say it"
+    asked = {"asked": (30, 20, 3000), "qpu_overhead": 10.0, "qpu_shot_time": 2.5}
+    found = scaling_points.point(read_run(scaled(tmp_path, 4, 50.0, **asked)))
+    assert (
+        found.qpu == pytest.approx((5e-3, 10e-3, 2.5e-6))
+        and found.qpu_in_words == "5 ms + 10 ms/submission + 2.5 us/shot"
+    )
+    assert found.demand == pytest.approx((3.0, 2.0, 300.0)), "a step"
+    found = scaling_points.point(read_run(scaled(tmp_path, 4, 50.0, "dist-qtrl", **asked)))
+    assert found.demand == pytest.approx((30.0, 20.0, 3000.0)), "a round, which is an episode"
 
 
 def test_plot_prints_errors_on_points_held_out_and_draws(tmp_path):
-    model = throughput.Model(2e-4, 3.0, 2e-5)
+    model = Model(2e-4, Demand(3.0), 2e-5)
     files = [
         scaled(tmp_path, n, r / n, latency=t)
         for t in (1.0, 5.0)
@@ -116,6 +64,30 @@ def test_plot_prints_errors_on_points_held_out_and_draws(tmp_path):
     assert done.returncode == 0 and "bad.h5" in done.stderr and "Traceback" not in done.stderr, done.stderr
     assert done.stdout.count("held out") == 4 and matplotlib.image.imread(out).std() > 0.01
     assert float(re.search(r"held-out points: mean ([\d.]+)%", done.stdout)[1]) < 10.0
+    assert re.search(r"(2\.9|3\.0|3\.1)\d* executions a step \(fitted\)", done.stdout), "the files do not say it"
+
+
+@pytest.mark.parametrize("synchronous", [False, True])
+def test_what_is_counted_at_one_agent_predicts_qpus_that_differ_in_all_their_times(tmp_path, capsys, synchronous):
+    """Overheads and latencies change together here, so that a single fitted number of executions cannot do it."""
+    each, system = (10, "dist-qtrl") if synchronous else (1, "qa3c")
+    model = Model(2e-4, Demand(3.0 * each, 2.0 * each, 30.0 * each), 2e-5, synchronous, lengths=(each,))
+    files = []
+    for n in (1, 2, 4, 8):
+        for qpu in (Qpu(5e-3, 0.0, 1e-5), Qpu(1e-3, 20e-3, 1e-5)):
+            rate = float(model.steps_per_second([n], qpu, 2.0)[0]) / n
+            said = {"asked": (30, 20, 300), "qpu_overhead": 1e3 * qpu.overhead, "qpu_shot_time": 10.0}
+            files.append(scaled(tmp_path, n, rate, system, 1e3 * qpu.latency, **said))
+    scaling.plot(tuple(map(Path, files)), out=tmp_path / "x.png", cores=2.0)
+    said = capsys.readouterr().out
+    assert float(re.search(r"held-out points: mean [\d.]+%, largest ([\d.]+)%", said)[1]) < 2.0
+    unit = (
+        "30 executions, 20 submissions, 300 shots a round" if synchronous else "3 executions, 2 submissions, 30 shots a"
+    )
+    assert unit in said and said.count("| held out |") == 4 and "counted at the fewest agents" in said
+    alone = float(model.steps_per_second([1], Qpu(5e-3, 0.0, 1e-5), 2.0)[0])
+    brings = re.search(r"QPU 5 ms \+ 10 us/shot: a QPU-hour of one brings ([\d,]+) steps, and at least 90%", said)
+    assert float(brings[1].replace(",", "")) == pytest.approx(3600.0 * alone, rel=0.02)
 
 
 @pytest.mark.parametrize("system", ["qa3c", "dist-qtrl"])
@@ -132,7 +104,7 @@ def test_repeats_are_one_point_their_median(tmp_path, capsys, system):
 def test_what_cores_limit_is_predicted_only_where_they_limited_something_that_was_measured(
     tmp_path, capsys, monkeypatch, most, bound
 ):
-    model, drawn = throughput.Model(2e-4, 3.0, 2e-5), {}
+    model, drawn = Model(2e-4, Demand(3.0), 2e-5), {}
     counts = [n for n in COUNTS if n <= most]
     files = [scaled(tmp_path, n, r / n, latency=1.0) for n, r in zip(counts, rates(model, 1e-3), strict=False)]
     monkeypatch.setattr(scaling_figure, "save", lambda figure, out: drawn.update({out.name: figure}))
@@ -163,8 +135,8 @@ def test_run_measures_asynchronous_agents_whose_updates_wait_for_their_qpus(tmp_
     done = run(sys.executable, "tools/scaling.py", *command, "--options=--layers 1", "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
     for agents in (1, 2):
-        found = scaling_points.point(read_run(tmp_path / f"qdqn-dper-weak-3ms-{agents}.h5"))
-        assert found.agents == agents and found.latency == 3.0
+        found = scaling_points.point(read_run(tmp_path / f"qdqn-dper-weak-latency-3-layers-1-{agents}.h5"))
+        assert found.agents == agents and found.qpu == Qpu(3e-3)
         assert 0.0 < found.updates <= agents / 0.003 * 1.05, "each update needs at least one execution"
 
 
@@ -174,11 +146,46 @@ def test_run_measures_agents_on_emulated_qpus_that_sleep(tmp_path):
     command = ("run", "dist-qtrl", *agents, "--qpu-latency", "40", "--episodes", "12", options)
     done = run(sys.executable, "tools/scaling.py", *command, "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
-    assert sorted(path.name for path in tmp_path.glob("*.h5")) == [f"dist-qtrl-weak-40ms-{n}.h5" for n in (1, 2)]
-    other = run(sys.executable, "tools/scaling.py", *command[:-1], "--options=--layers 1", "--out", str(tmp_path))
+    name = "dist-qtrl-weak-latency-40-env-MiniGrid-Empty-5x5-v0-hidden-2-layers-1-max-steps-5"
+    assert sorted(path.name for path in tmp_path.glob("*.h5")) == [f"{name}-{n}.h5" for n in (1, 2)]
+    longer = [word.replace("12", "13") for word in command]
+    other = run(sys.executable, "tools/scaling.py", *longer, "--out", str(tmp_path))
     assert other.returncode and other.stderr.count("was not made by this command") == 2, other.stderr
     again = run(sys.executable, "tools/scaling.py", *command, "--out", str(tmp_path))
     assert again.returncode == 0 and again.stdout.count("is there already") == 2, again.stdout
-    found = scaling_points.point(read_run(tmp_path / "dist-qtrl-weak-40ms-2.h5"))
+    found = scaling_points.point(read_run(tmp_path / f"{name}-2.h5"))
     assert found.steps <= 2 * 5 / 0.040 * 1.05, "an episode waits for one execution"
+    assert found.demand == pytest.approx((1.0, 1.0, 0.0))
     assert scaling.HEADINGS[0] in done.stdout and "load before it" in done.stdout
+
+
+def test_ppo_is_measured_by_its_rollouts_and_asks_what_its_circuit_takes(tmp_path):
+    options = "--options=--envs 4 --rollout 32 --epochs 1 --minibatch 32 --qubits 2 --shots 10 --gradient shift"
+    qpu = ("--qpu-latency", "0.1", "--qpu-overhead", "1", "3", "--qpu-shot-time", "1")
+    command = ("run", "ppo", "--agents", "2", *qpu, "--steps", "500", options)
+    done = run(sys.executable, "tools/scaling.py", *command, "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    files = sorted(tmp_path.glob("*.h5"))
+    assert len(files) == 2, "an overhead each"
+    for path, overhead in zip(files, (1e-3, 3e-3), strict=True):
+        read = read_run(path)
+        found = scaling_points.point(read)
+        circuits = 1 + 2 * (4 + 4 + 4)  # RY and RZ of weights, of angles, and of weights at the end, on each qubit
+        executions = 4 * 32 * (1 + circuits)
+        assert found.demand == pytest.approx((executions, 32 + 4, 10 * executions), rel=0.01)
+        seconds = found.demand.seconds(found.qpu)
+        assert found.qpu == pytest.approx((1e-4, overhead, 1e-6)) and 0.0 < found.waiting < 0.9
+        assert 0.3 < found.steps / (2 * 4 * 32 / seconds) < 1.0 and found.updates == pytest.approx(found.steps / 64)
+        assert read.episodes["waiting"].sum() < 2 * read.episodes["time"].max()
+
+
+def test_runs_of_other_options_have_other_names():
+    said = {"qpu-latency": 1.0}
+    names = {
+        scaling._file_name("qa3c", "weak", said | more, options, agents, repeat)
+        for more in ({}, {"qpu-overhead": 2.0}, {"qpu-shot-time": 2.0}, {"qpu-jitter": 0.5}, {"qpu-overhead": 0.5})
+        for options in ("", "--shots 100", "--shots 100 --gradient spsa", "--shots 10 --gradient spsa")
+        for agents in (1, 11)
+        for repeat in (1, 2)
+    }
+    assert len(names) == 5 * 4 * 2 * 2 and all(re.fullmatch(r"[\w.+-]+\.h5", name) for name in names)

@@ -6,6 +6,7 @@ python tools/scaling.py plot runs/scaling/qa3c-weak-*.h5 --strong runs/scaling/q
 
 import itertools
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -18,23 +19,32 @@ import tyro
 from colours import colours_of
 from reading import by_seed, label, read_runs, say
 from scaling_figure import Series, cores_show, draw_measured, draw_predicted, draw_sharing
-from scaling_points import Point, medians, point
+from scaling_points import Point, medians, point, steps_a_rollout, updates_a_round
 from table import markdown, write
-from throughput import NAMES, Model, fit
+from throughput import MOST, WELL, Model, fit, well_spent
 
 from hpcqrl.results.reader import read_run
 
 BIN = Path(sys.executable).parent
-STILL = ("--learning-rate", "1e-12")  # the policy stays as it is, so that episodes are alike for all numbers of agents
-LOOSE = ("agents", "episodes", "qpu_latency")  # what differs between runs of one model
+STILL = "1e-12"  # the policy stays as it is, so that episodes are alike for all numbers of agents
+ALWAYS = {
+    "dist-qtrl": ("--learning-rate", STILL),
+    "ppo": ("--actor-learning-rate", STILL, "--critic-learning-rate", STILL),
+    "qa3c": ("--root", "act", "--learning-rate", STILL),
+    "qdqn-dper": ("--root", "act", "--learning-rate", STILL),
+}
+LOOSE = ("agents", "episodes", "steps", "qpu_latency", "qpu_overhead", "qpu_shot_time")  # differ between a model's runs
 
 
 def run(
-    system: tyro.conf.Positional[Literal["dist-qtrl", "qa3c", "qdqn-dper"]],
+    system: tyro.conf.Positional[Literal["dist-qtrl", "ppo", "qa3c", "qdqn-dper"]],
     agents: tuple[int, ...] = (1, 2, 4, 8, 16, 32),
     qpu_latency: tuple[float, ...] = (1.0, 5.0),
+    qpu_overhead: tuple[float, ...] = (0.0,),
+    qpu_shot_time: float = 0.0,
     qpu_jitter: float = 0.0,
     episodes: int = 20,
+    steps: int = 5120,
     repeats: int = 1,
     kind: Literal["weak", "strong"] = "weak",
     options: str = "",
@@ -42,22 +52,26 @@ def run(
 ) -> None:
     """Train with each number of agents, with learning all but off, and print what the runs show: medians of repeats.
 
-    episodes: of each agent; with --kind strong, of each of the most agents, and as many in all for fewer. repeats: runs
-    of each number of agents, all numbers before the next repeat. qpu_latency: milliseconds, each in turn. options: more
-    of `hpcqrl train`'s, as in --options="--env Acrobot-v1". A complete run is not repeated.
+    episodes: of each agent, or, of ppo, steps; with --kind strong, of each of the most agents, and as many in all for
+    fewer. repeats: runs of each number of agents, all numbers before the next repeat. qpu_latency, qpu_overhead:
+    milliseconds of an execution and of a submission, each with each; qpu_shot_time: microseconds of a shot. options:
+    more of `hpcqrl train`'s, as in --options="--env Acrobot-v1 --shots 100 --gradient shift". A complete run is not
+    repeated.
     """
-    if min(agents) < 1 or episodes < 1 or repeats < 1:
-        sys.exit(f"scaling: agents, episodes and repeats must be at least 1, not {min(*agents, episodes, repeats)}")
+    if min(agents) < 1 or episodes < 1 or steps < 1 or repeats < 1:
+        least = min(*agents, episodes, steps, repeats)
+        sys.exit(f"scaling: agents, episodes, steps and repeats must be at least 1, not {least}")
     points = []
-    for repeat, latency in itertools.product(range(1, repeats + 1), qpu_latency):
+    for repeat, latency, overhead in itertools.product(range(1, repeats + 1), qpu_latency, qpu_overhead):
         for number in agents:
-            path = out / f"{system}-{kind}-{latency:g}ms-{number}{f'-again{repeat}' if repeat > 1 else ''}.h5"
-            each = episodes if kind == "weak" else max(1, episodes * max(agents) // number)
-            synchronous = system == "dist-qtrl"
-            wanted = each if synchronous else each * number
-            qpu = ("--qpu-latency", str(latency), "--qpu-jitter", str(qpu_jitter))
-            root = () if synchronous else ("--root", "act")
-            command = ["train", system, "--episodes", str(wanted), *qpu, *root, *STILL, *shlex.split(options)]
+            said = {"qpu-latency": latency, "qpu-overhead": overhead, "qpu-shot-time": qpu_shot_time}
+            said = {what: value for what, value in (said | {"qpu-jitter": qpu_jitter}).items() if value}
+            path = out / _file_name(system, kind, said, options, number, repeat)
+            unit, each = ("steps", steps) if system == "ppo" else ("episodes", episodes)
+            each = each if kind == "weak" else max(1, each * max(agents) // number)
+            wanted = each if system == "dist-qtrl" else each * number
+            qpu = [word for what, value in said.items() for word in (f"--{what}", f"{value:g}")]
+            command = ["train", system, f"--{unit}", str(wanted), *qpu, *ALWAYS[system], *shlex.split(options)]
             load = os.getloadavg()[0]
             kept = path.with_suffix(".command")
             made_by = shlex.join(["mpiexec", "-n", str(number), "hpcqrl", *command])
@@ -93,6 +107,14 @@ def run(
     print(markdown(HEADINGS, [_row(p) for p in medians(points)]), end="")
 
 
+def _file_name(system: str, kind: str, said: dict[str, float], options: str, agents: int, repeat: int) -> str:
+    """One for each command: what it says besides the system and how long it is, in short."""
+    short = [f"{what.removeprefix('qpu-')}-{value:g}" for what, value in said.items()]
+    more = re.sub(r"[^A-Za-z0-9._+-]+", "-", options.replace("--", "")).strip("-")
+    again = [f"again{repeat}"] if repeat > 1 else []
+    return "-".join([system, kind, *short, *([more] if more else []), str(agents), *again]) + ".h5"
+
+
 def _complete(path: Path) -> bool:
     try:
         return read_run(path).complete
@@ -101,15 +123,20 @@ def _complete(path: Path) -> bool:
 
 
 HEADINGS = (
-    "agents", "QPU ms", "steps/s", "updates/s", "push ms: 50%", "95%", "99%", "staleness", "waiting",
+    "agents", "QPU", "steps/s", "updates/s", "push ms: 50%", "95%", "99%", "staleness", "waiting",
 )  # fmt: skip
 
 
 def _row(point: Point) -> list[str]:
     push = [f"{1e3 * part:.3f}" for part in point.push]
-    between = "" if point.between[0] == point.between[1] else " ({:,.1f} to {:,.1f})".format(*point.between)
-    rates = [f"{point.steps:,.1f}{between}", f"{point.updates:,.1f}"]
-    return [str(point.agents), f"{point.latency:g}", *rates, *push, f"{point.staleness:.2f}", f"{point.waiting:.1%}"]
+    low, high = point.between
+    between = "" if low == high else f" ({_rate(low)} to {_rate(high)})"
+    rates = [f"{_rate(point.steps)}{between}", _rate(point.updates)]
+    return [str(point.agents), point.qpu_in_words, *rates, *push, f"{point.staleness:.2f}", f"{point.waiting:.1%}"]
+
+
+def _rate(value: float) -> str:
+    return f"{value:,.1f}" if value >= 10.0 else f"{value:.2f}"
 
 
 def plot(
@@ -129,7 +156,7 @@ def plot(
     kinds = by_seed([point.run for point in points], LOOSE)
     text: list[str] = []
     series: list[Series] = []
-    colours = iter(colours_of(sum(len({p.latency for p in points if p.run in kind}) for kind in kinds)))
+    colours = iter(colours_of(sum(len({p.qpu for p in points if p.run in kind}) for kind in kinds)))
     for kind in kinds:
         mine = medians([p for p in points if p.run in kind])
         name = label(kind[0], [p.run for p in points], but=("seed", *LOOSE))
@@ -143,9 +170,11 @@ def plot(
                 f"note: {name}: no prediction on {cores:g} cores: no point that it is fitted to was bound by them",
             )
         text.append(_report(name, mine, held_out, model, cores))
-        for latency in sorted({p.latency for p in mine}):
-            own = [p for p in mine if p.latency == latency]
-            series.append(Series(f"{name}, QPU {latency:g} ms", own, held_out, model, next(colours), bound))
+        for qpu in sorted({p.qpu for p in mine}):
+            own = [p for p in mine if p.qpu == qpu]
+            each = Series(f"{name}, QPU {own[0].qpu_in_words}", own, held_out, model, next(colours), bound)
+            series.append(each)
+            text[-1] += _well_spent(each, cores)
     named = {part: out.with_name(f"{out.stem}-{part}{out.suffix}") for part in ("predicted", "sharing")}
     try:
         draw_measured(series, _strong_series(_points(strong) if strong else []), cores, out)
@@ -170,14 +199,19 @@ def _points(paths: Sequence[Path]) -> list[Point]:
 
 
 def _fit(name: str, points: Sequence[Point], cores: float) -> Model | None:
-    synchronous, fewest = points[0].run.synchronous, min(points, key=lambda p: p.agents)
-    jitter = float(fewest.run.config.get("qpu_jitter", 0.0))
-    push = None if synchronous else fewest.push[0] * fewest.updates / fewest.steps  # nobody else has the mutex
-    rates = [p.steps for p in points]
+    fewest = min(points, key=lambda p: p.agents)
+    run = fewest.run
+    counted = min((p for p in points if p.demand is not None), key=lambda p: p.agents, default=fewest)
+    push = None if run.synchronous else fewest.push[0] * fewest.updates / fewest.steps  # nobody else has the mutex
+    if "rollout" in run.config:
+        lengths, meetings = [steps_a_rollout(run)], updates_a_round(run)
+    else:
+        lengths = [length for p in points for length in p.run.episodes["length"].tolist()] if run.synchronous else [1]
+        meetings = 1
+    where = [p.agents for p in points], [p.qpu for p in points], [p.steps for p in points], cores, run.synchronous
+    jitter = float(run.config.get("qpu_jitter", 0.0))
     try:
-        latencies = [1e-3 * p.latency for p in points]
-        lengths = [length for p in points for length in p.run.episodes["length"].tolist()] if synchronous else (1,)
-        return fit([p.agents for p in points], latencies, rates, cores, synchronous, jitter, push, lengths)
+        return fit(*where, jitter, push, counted.demand, lengths, meetings)
     except ValueError as error:
         say("scaling", f"note: {name}: no model: {error}")
         return None
@@ -186,36 +220,58 @@ def _fit(name: str, points: Sequence[Point], cores: float) -> Model | None:
 def _report(name: str, points: Sequence[Point], held_out: set[int], model: Model | None, cores: float) -> str:
     rows, errors = [], []
     for p in points:
-        base, *others = (other for other in points if other.latency == p.latency)
+        base, *others = (other for other in points if other.qpu == p.qpu)
         efficiency = f"{p.steps / base.steps * base.agents / p.agents:.3f}" if others else "-"
         predicted = ["-", "-", "-"]
         if model is not None:
-            value = float(model.steps_per_second([p.agents], 1e-3 * p.latency, cores)[0])
+            value = float(model.steps_per_second([p.agents], p.qpu, cores)[0])
             error = value / p.steps - 1.0
-            predicted = [f"{value:,.1f}", f"{error:+.1%}", "held out" if p.agents in held_out else "fitted"]
+            predicted = [_rate(value), f"{error:+.1%}", "held out" if p.agents in held_out else "fitted"]
             errors += [abs(error)] * (p.agents in held_out)
         rows.append([*_row(p), efficiency, *predicted])
     text = f"{name}\n\n" + markdown((*HEADINGS, "efficiency", "model", "error", "point"), rows)
     if model is None:
         return text
-    names = NAMES["synchronous" if model.synchronous else "asynchronous"]
-    constants = zip(names, (model.compute, model.executions, model.exchange), strict=True)
-    measured = "" if model.synchronous else " (the last measured, at the fewest agents)"
-    text += (
-        f"\nfitted, on {cores:g} cores{measured}: "
-        + "; ".join(f"{value:.3g} {what}" for what, value in constants)
-        + "\n"
-    )
+    text += f"\non {cores:g} cores: {_constants(model, any(p.demand is not None for p in points))}\n"
     if errors:
         text += f"error on held-out points: mean {np.mean(errors):.1%}, largest {max(errors):.1%}\n"
     return text
 
 
+def _constants(model: Model, counted: bool) -> str:
+    """The model's, and where each comes from."""
+    unit, exchange = (
+        ("a round", "seconds a step for each doubling of agents (fitted)")
+        if model.synchronous
+        else ("a step", "seconds a step in pushes, one at a time (measured at the fewest agents)")
+    )
+    demand = zip(model.demand._asdict().items(), (True, counted, counted), strict=True)
+    asked = ", ".join(f"{value:.4g} {what}" for (what, value), known in demand if known)
+    how = "counted at the fewest agents" if counted else "fitted"
+    return f"{model.compute:.3g} core seconds a step (fitted); {asked} {unit} ({how}); {model.exchange:.3g} {exchange}"
+
+
+def _well_spent(series: Series, cores: float) -> str:
+    """How many QPUs are worth their hours, by the model, with a core for each agent and on these cores."""
+    if series.model is None:
+        return ""
+    said = []
+    for own, where in ((None, "a core for each agent"), *([(cores, f"{cores:g} cores")] if series.bound else [])):
+        well, most = (
+            f"{number:,}" if number < MOST else f"more than {MOST - 1:,}"
+            for number in well_spent(series.predicted(np.arange(1, MOST + 1), own))
+        )
+        said.append(f"up to {well} with {where} (steps/s times it is largest with {most})")
+    hour = 3600.0 * series.predicted(np.array([1]), None)[0]
+    begin = f"QPU {series.points[0].qpu_in_words}: a QPU-hour of one brings {hour:,.0f} steps"
+    return f"{begin}, and at least {WELL:.0%} of that {'; '.join(said)}\n"
+
+
 def _strong_series(points: Sequence[Point]) -> list[tuple[str, list[Point]]]:
     series = []
-    for kind in by_seed([p.run for p in points], ("agents", "episodes")):
+    for kind in by_seed([p.run for p in points], ("agents", "episodes", "steps")):
         mine = medians([p for p in points if p.run in kind])
-        series.append((f"{kind[0].system}, QPU {mine[0].latency:g} ms", mine))
+        series.append((f"{kind[0].system}, QPU {mine[0].qpu_in_words}", mine))
     return series
 
 

@@ -9,9 +9,8 @@ from colours import plt, save
 from matplotlib.ticker import FixedLocator, NullLocator
 from panels import one_legend, panels_of
 from scaling_points import Point
-from throughput import Model
+from throughput import MOST, WELL, Model, well_spent
 
-MOST = 10_000  # agents that are predicted
 BOUND = 0.9  # a measured rate below this share of what the model has with a core for each agent was bound by cores
 
 
@@ -39,14 +38,13 @@ class Series:
     def predicted(self, agents: np.ndarray, cores: float | None) -> np.ndarray:
         """Steps a second of so many agents, by the model; cores: None gives every agent its own."""
         assert self.model is not None
-        return self.model.steps_per_second(agents, 1e-3 * self.points[0].latency, cores)
+        return self.model.steps_per_second(agents, self.points[0].qpu, cores)
 
 
 def cores_show(points: Sequence[Point], model: Model | None, cores: float) -> bool:
     """Whether one of these points was bound by cores: with fewer of them than agents, and slower than with as many."""
     return model is not None and any(
-        point.agents > cores
-        and point.steps < BOUND * model.steps_per_second([point.agents], 1e-3 * point.latency, None)[0]
+        point.agents > cores and point.steps < BOUND * model.steps_per_second([point.agents], point.qpu, None)[0]
         for point in points
     )
 
@@ -88,23 +86,28 @@ def draw_predicted(series: Sequence[Series], cores: float, out: Path) -> bool:
     series = [each for each in series if each.model is not None]
     if not series:
         return False
-    figure, (rates, shares), _ = panels_of(("steps/s of all agents", "efficiency: rate of an agent, over the fewest's"))
+    figure, (rates, hours), _ = panels_of(("steps/s of all agents", "steps per QPU-hour: steps/s / QPUs x 3600"))
     for each in series:
         agents = each.agents
-        shares.plot([], [], "o-", color=each.colour, label=each.name)
+        hours.plot([], [], "o-", color=each.colour, label=each.name)
         rates.plot(agents, each.rates, "o", color=each.colour, zorder=3)
-        shares.plot(agents, each.rates / each.rates[0] * agents[0] / agents, "o", color=each.colour, zorder=3)
-        many = np.unique(np.geomspace(agents[-1], MOST, 200).astype(int))
+        hours.plot(agents, 3600.0 * each.rates / agents, "o", color=each.colour, zorder=3)
+        all_of_them, shown = np.arange(1, MOST + 1), np.unique(np.geomspace(agents[-1], MOST, 200).astype(int))
         for own, style in ((True, ":"), *([(False, "--")] if each.bound else [])):
-            modelled = each.predicted(many, None if own else cores)
-            first = each.predicted(agents[:1], None if own else cores)[0]
-            rates.plot(many, modelled, style, color=each.colour)
-            shares.plot(many, modelled / first * agents[0] / many, style, color=each.colour)
-    rates.set_yscale("log")
-    shares.set_ylim(0.0, 1.15)
-    _agents(figure, [rates, shares], {10**power for power in range(5)})
+            modelled = each.predicted(all_of_them, None if own else cores)
+            rates.plot(shown, modelled[shown - 1], style, color=each.colour)
+            hours.plot(shown, 3600.0 * modelled[shown - 1] / shown, style, color=each.colour)
+            for number, mark in zip(well_spent(modelled), "|d", strict=True):
+                if number < MOST:
+                    hours.plot(number, 3600.0 * modelled[number - 1] / number, mark, color=each.colour, markersize=9)
+    for axes in (rates, hours):
+        axes.set_yscale("log")
+    _agents(figure, [rates, hours], {10**power for power in range(5)})
     dashed = f"; dashed: on {cores:g} cores" if any(each.bound for each in series) else ""
-    figure.suptitle(f"circles: measured; predicted: dotted: with a core for each agent{dashed}")
+    figure.suptitle(
+        f"circles: measured; predicted: dotted: with a core for each agent{dashed}\n"
+        f"bar: the last with {WELL:.0%} of one QPU's steps per QPU-hour; diamond: steps/s times these are most"
+    )
     save(figure, out)
     return True
 

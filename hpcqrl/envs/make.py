@@ -96,6 +96,9 @@ def _registered(name: str, render_mode: str | None, options: Sequence[str] = ())
     rendered: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}  # some take no such argument
     try:
         env = gymnasium.make(name, disable_env_checker=True, **rendered, **arguments)
+    except gymnasium.error.NameNotFound as error:
+        own = "" if ":" in name else f" (one's own is named with its module, my_package:{name})"
+        raise ValueError(f"no environment {name!r}: {error}{own}") from error
     except (gymnasium.error.Error, ImportError) as error:
         raise ValueError(f"no environment {name!r}: {error}") from error
     except Exception as error:  # whatever an environment may do with options that it does not expect

@@ -33,8 +33,7 @@ class SideBySide:
     """K environments of the same spaces, each with its own seed; a new episode begins where one is over.
 
     Gymnasium's SyncVectorEnv does not tell where an episode has begun, so that a checkpoint could not keep it: here it
-    is played again up to where it was (see Episode). Raises ValueError for unlike
-    spaces.
+    is played again up to where it was (see Episode). Raises ValueError for unlike spaces.
     """
 
     def __init__(self, envs: Sequence[gymnasium.Env], seeds: Sequence[np.random.SeedSequence]) -> None:
@@ -60,10 +59,13 @@ class SideBySide:
         over = np.array(terminated), np.array(truncated)
         return Steps(np.array(observation), np.array(reward, np.float64), over[0], over[1] & ~over[0])
 
-    def begin(self, number: int) -> None:
-        """The next episode in this environment."""
-        with _named(number, 0):
-            self.episodes[number].begin()
+    def begin(self, numbers: Sequence[int]) -> list[tuple[float, int]]:
+        """The next episodes in these environments; what those before them returned, and their lengths."""
+        before = [(sum(self.episodes[number].rewards), len(self.episodes[number].rewards)) for number in numbers]
+        for number in numbers:
+            with named(number, 0):
+                self.episodes[number].begin()
+        return before
 
     def state(self) -> State:
         """What a checkpoint keeps."""
@@ -74,8 +76,8 @@ class SideBySide:
         }
         return kept | random_states(self._numbers())
 
-    def restore(self, state: State, again: int) -> None:
-        """Go on from a checkpoint that came after so many updates: play again what was at play."""
+    def restore(self, state: State, again: int) -> bool:
+        """Go on from a checkpoint that came after so many updates: play again what was at play. Always true."""
         anew = []
         for number, seeded in enumerate(self._seeded):
             prefix = f"env.{number}."
@@ -87,19 +89,19 @@ class SideBySide:
         set_random_states(self._numbers(), state)
         for seeded in anew:
             seeded.settle()
+        return True
 
     def join(self, updates: int) -> None:
         """Begin where no environment was at an earlier start, beside others that have had so many updates."""
         jump_random_states(self._numbers(), updates)
-        for number in range(len(self.envs)):
-            self.begin(number)
+        self.begin(range(len(self.envs)))
 
     def _numbers(self) -> dict[str, Numbers]:
         return {f"env.{number}": each.numbers for number, each in enumerate(self._seeded)}
 
     def _step(self, number: int, action: int | Floats) -> tuple[Floats, float, bool, bool]:
         episode = self.episodes[number]
-        with _named(number, len(episode.actions) + 1):
+        with named(number, len(episode.actions) + 1):
             made = episode.step(action)
             if not math.isfinite(made[1]):
                 raise ObservationError(f"the environment gave the reward {made[1]}, which is not finite")
@@ -107,7 +109,7 @@ class SideBySide:
 
 
 @contextmanager
-def _named(number: int, step: int) -> Iterator[None]:
+def named(number: int, step: int) -> Iterator[None]:
     """What an environment gives that it should not have is said with its number and its episode's step."""
     try:
         yield

@@ -1,7 +1,8 @@
 """What a user's options say of a QPU, put together."""
 
 from hpcqrl.brought import brought_device
-from hpcqrl.configuration import NATIVE_QPUS, QpuOptions, keywords, noise_rates
+from hpcqrl.configuration import keywords
+from hpcqrl.models.qpu_options import NATIVE_QPUS, QpuOptions, noise_rates
 from hpcqrl.quantum.backend import Backend
 from hpcqrl.quantum.noise import Noise
 

@@ -8,19 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcqrl.brought import brought_candidates, brought_circuit
-from hpcqrl.configuration import (
-    MOST_LAYERS,
-    QpuOptions,
-    added,
-    at_least,
-    check_candidates,
-    check_qpu,
-    check_shots,
-    only_with_circuit,
-    within,
-)
+from hpcqrl.configuration import MOST_LAYERS, added, at_least, within
 from hpcqrl.models.backend import backend_of
 from hpcqrl.models.dressed_vqc import DressedLinear, DressedVqc
+from hpcqrl.models.qpu_options import QpuOptions, check_candidates, check_qpu, check_shots, only_with_circuit
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.circuits import variational
 from hpcqrl.quantum.mixture import Mixture

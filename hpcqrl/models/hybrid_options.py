@@ -4,21 +4,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hpcqrl.brought import brought_circuit
-from hpcqrl.configuration import (
-    MOST_LAYERS,
-    NATIVE_QPUS,
-    QpuOptions,
-    added,
-    at_least,
-    check_qpu,
-    only_with_circuit,
-    positive,
-    within,
-)
+from hpcqrl.configuration import MOST_LAYERS, added, at_least, positive, within
 from hpcqrl.models.backend import backend_of
 from hpcqrl.models.critic import Critic
 from hpcqrl.models.hdqnn import Networks
 from hpcqrl.models.hybrid_actor import HybridActor
+from hpcqrl.models.qpu_options import NATIVE_QPUS, QpuOptions, check_qpu, only_with_circuit
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.circuits import efficient_su2
 

@@ -8,20 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcqrl.brought import brought_candidates, brought_circuit
-from hpcqrl.configuration import (
-    MOST_LAYERS,
-    QpuOptions,
-    added,
-    at_least,
-    check_candidates,
-    check_qpu,
-    check_shots,
-    only_with_circuit,
-    within,
-)
+from hpcqrl.configuration import MOST_LAYERS, added, at_least, within
 from hpcqrl.models import flat
 from hpcqrl.models.backend import backend_of
 from hpcqrl.models.mlp import Mlp
+from hpcqrl.models.qpu_options import QpuOptions, check_candidates, check_qpu, check_shots, only_with_circuit
 from hpcqrl.models.scaled_vqc import ScaledVqc
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.circuits import scaled_reuploading

@@ -1,37 +1,24 @@
 """The agents of a run: one MPI rank each."""
 
 import os
-import sys
 import time
 import traceback
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcqrl.parallel.exits import no_exits
+from hpcqrl.parallel.errors import TURN, Refused, is_ours
 from hpcqrl.parallel.launcher import lonely
-from hpcqrl.parallel.losses import Comm, Losses, is_loss
+from hpcqrl.parallel.losses import Comm, Losses
 from hpcqrl.parallel.mpi import MPI, can_lose
 from hpcqrl.parallel.waiting import NeverTold, Told, Waiting
 
 Floats = NDArray[np.floating]
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-
-_TURN = 0.5  # seconds between two ranks' turns to say what went wrong
-_SPOKEN = 7  # the tag of a message that says that another rank has said it
 _CORES = 4096  # of a node, at most
-
-
-class Refused(Exception):  # noqa: N818
-    """What the user asked for cannot be done; the same on all ranks, to be printed by one."""
-
-
-class Interrupted(Exception):  # noqa: N818
-    """The run was asked to end, and has kept what it needs to be resumed; raised on all ranks."""
 
 
 class Agents:
@@ -42,6 +29,7 @@ class Agents:
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
         self.wish = self.wished = False  # what any rank says with its vector in `mean`, all know after it
         self.losses = Losses()  # none
+        self.away: AbstractContextManager[None] = nullcontext()  # where this rank's deputy may act: see deputy.py
         self.root_serves = False  # rank 0 is no agent, but holds the shared parameters: see parallel/root.py
         node = comm.Split_type(MPI.COMM_TYPE_SHARED)
         cores = np.zeros(_CORES, np.int64)  # of the node, those that its ranks may use
@@ -73,7 +61,7 @@ class Agents:
 
     def abort(self, status: int) -> None:
         """End all ranks at once, whatever they do, with this status."""
-        time.sleep(0.5 * _TURN)  # an abort may overtake what the launcher has not yet passed on
+        time.sleep(0.5 * TURN)  # an abort may overtake what the launcher has not yet passed on
         self.comm.Abort(status)
 
     def barrier(self) -> None:
@@ -97,7 +85,7 @@ class Agents:
         try:
             yield
         except Exception as error:
-            expected = isinstance(error, ValueError | OSError | ImportError) and _is_ours(error)
+            expected = isinstance(error, ValueError | OSError | ImportError) and is_ours(error)
             problem = str(error) if expected else f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
             problem = problem or type(error).__name__
         found = [(rank, text) for rank, text in enumerate(self.gather_text(problem)) if text]
@@ -145,7 +133,8 @@ class Agents:
         while not request.Test():
             waiting = waiting or Waiting(self, for_=for_, grace=grace)
             waiting.look()
-            time.sleep(0.0002)
+            with self.away:
+                time.sleep(0.0002)
 
     def _all_come(self, request: MPI.Request, asleep: bool = True) -> None:
         """Until it is done, for which all are needed; asleep: without taking the processor from who is waited for."""
@@ -153,8 +142,9 @@ class Agents:
         while not request.Test():
             waiting = waiting or Waiting(self)
             waiting.look()
-            if asleep:
-                time.sleep(0.0002)
+            if asleep or waiting.is_long():
+                with self.away:
+                    time.sleep(0.0002)
 
 
 def own_cores() -> list[int]:
@@ -196,62 +186,3 @@ def start(told: Told | None = None, lose_at_most: int = 0) -> Agents:
         agents.losses = Losses(lose_at_most)
         agents.comm = Comm.of(agents.comm, agents.losses)
     return agents
-
-
-def _frames(error: BaseException) -> list[traceback.FrameSummary]:
-    """Where in this package it came through."""
-    return [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(_PACKAGE)]
-
-
-def _is_ours(error: BaseException) -> bool:
-    """Whether it was raised in this package, with all that its message needs; others' errors need their place, too."""
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    return place is not None and place.tb_frame.f_code.co_filename.startswith(_PACKAGE)
-
-
-@contextmanager
-def errors_end_all(agents: Agents, alone: bool = True) -> Iterator[None]:
-    """An exception in this block is printed and ends every rank of the job, whatever they wait for, with status 1, or
-    the exception's own `status`.
-
-    Where all ranks fail alike, one speaks, as a rule the lowest, and ends the others. alone: also a single rank, which
-    otherwise has the exception raised: nobody waits for it.
-    """
-    try:
-        with no_exits():
-            yield
-    except (Refused, Interrupted):
-        raise  # on all ranks alike
-    except BaseException as error:  # what an environment raises may be a SystemExit, and nobody else would hear of it
-        if agents.size == 1 and not alone:
-            raise
-        time.sleep(min(_TURN * agents.rank, 4.0))
-        with suppress(MPI.Exception, OSError):  # a rank that is lost
-            if agents.comm.Iprobe(MPI.ANY_SOURCE, _SPOKEN):
-                time.sleep(5.0)  # until that one's abort ends this one, too
-                os._exit(1)
-        with suppress(MPI.Exception, OSError):  # a rank that is no more needs no word
-            for other in set(range(agents.size)) - {agents.rank}:
-                agents.comm.Isend([None, 0, MPI.BYTE], other, _SPOKEN)
-        if isinstance(error, KeyboardInterrupt):
-            message = "hpcqrl: interrupted"
-        elif is_loss(error):
-            message = f"hpcqrl: rank {agents.rank}: another rank is lost"
-        elif isinstance(error, MPI.Exception):  # a message of a rank that was killed may be torn
-            reason = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
-            frames = [f"{os.path.basename(frame.filename)}:{frame.lineno}" for frame in _frames(error)]
-            where = frames[-1] if frames else "?"
-            message = f"hpcqrl: rank {agents.rank}: MPI fails at {where}, as where another rank has ended: {reason}"
-        elif isinstance(error, ValueError | OSError) and _is_ours(error):
-            message = f"hpcqrl: rank {agents.rank}: {error}"
-        else:
-            message = f"hpcqrl: rank {agents.rank}:\n{traceback.format_exc()}"
-        with suppress(OSError):  # where nobody reads, all end nevertheless
-            print(message, file=sys.stderr, flush=True)
-        time.sleep(0.5 * _TURN)  # an abort may overtake what the launcher has not yet passed on
-        status = getattr(error, "status", 1)
-        if agents.size == 1:
-            os._exit(status)
-        agents.comm.Abort(status)

@@ -61,7 +61,8 @@ class RecordStream:
         try:
             while not (message := self.comm.Improbe(rank, _TAG + 1, status)):
                 waiting.look()
-                time.sleep(0.0002)
+                with self._agents.away:
+                    time.sleep(0.0002)
         except MPI.Exception as error:  # it is lost
             self._agents.losses.note(self.comm, error)
         arrived = self._arrived()

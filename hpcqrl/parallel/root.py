@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcqrl.parallel.agents import Agents, Interrupted, Refused
+from hpcqrl.parallel.agents import Agents
+from hpcqrl.parallel.errors import Interrupted, Refused
 from hpcqrl.parallel.pushes import Optimiser, Parameters
 from hpcqrl.parallel.served_parameters import ServedParameters
 from hpcqrl.parallel.shared_parameters import SharedParameters

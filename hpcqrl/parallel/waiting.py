@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hpcqrl.parallel.agents import Agents
 
 LATE = 20.0  # seconds, at most, that others wait for a rank before it is named
+_LONG = 1.0  # seconds after which nothing is lost by waiting asleep
 AGAIN_LATER = 75  # EX_TEMPFAIL of sysexits.h, the status of a run that can be resumed
 
 _WAITING = 7005  # the tag of a rank's word to all others that it waits
@@ -52,6 +53,10 @@ class Waiting:
         self._next = self._late = late(agents.told)
         self._sent: list[MPI.Request] = []
         self._waiting = {agents.rank}  # those that are known to wait, too
+
+    def is_long(self) -> bool:
+        """Whether it has taken so long that to go on at once does not matter."""
+        return time.monotonic() > self._begin + _LONG
 
     def look(self) -> None:
         """Name who is waited for if it is time to, and end the run, all of it, if it was told to long enough ago."""

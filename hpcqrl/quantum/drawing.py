@@ -11,10 +11,11 @@ from hpcqrl.quantum.mixture import Mixture
 from hpcqrl.quantum.pennylane_device import pennylane_words
 
 What = Literal["values", "probabilities", "bits"]
+_LONGEST = 24  # lines
 
 
 def draw(circuit: Circuit | Mixture, what: What = "values") -> str:
-    """The circuit, with one layer of its weights if it has any, drawn by PennyLane under a line that says its size.
+    """The circuit, or one layer of its weights where all are long, drawn by PennyLane under a line that says its size.
 
     what: is measured: the expectation values of the circuit's words, probabilities, or bits.
     """
@@ -35,13 +36,14 @@ def draw(circuit: Circuit | Mixture, what: What = "values") -> str:
         return measurements[what]()
 
     drawn = qml.draw(qml.QNode(run, device), decimals=None, max_length=118)
-    size, weights = f"circuit: {circuit.qubits} qubits, {circuit.n_angles} angles", np.zeros(0)
+    size, weights = f"circuit: {circuit.qubits} qubits, {circuit.n_angles} angles", np.zeros(circuit.weights or 0)
     angles = np.zeros(circuit.n_angles)
     if circuit.weights:
-        size, weights = f"{size}, {circuit.weights} weights", np.zeros(circuit.weights)
+        size = f"{size}, {circuit.weights} weights"
+    whole = drawn(angles, weights)
+    if circuit.weights and len(whole.splitlines()) > _LONGEST:
         try:
-            one_layer = drawn(angles, weights[:1])
-            return f"{size}; the first of {circuit.weights[0]} layers:\n{one_layer}"
+            return f"{size}; the first of {circuit.weights[0]} layers:\n{drawn(angles, weights[:1])}"
         except CircuitError:
             pass  # the first axis of its weights is not that of layers
-    return f"{size}:\n{drawn(angles, weights)}"
+    return f"{size}:\n{whole}"

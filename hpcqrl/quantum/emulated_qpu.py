@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from hpcqrl.quantum.backend import Backend
 from hpcqrl.quantum.cost import Cost
 from hpcqrl.quantum.device import Device, Floats, Pullback
+from hpcqrl.quantum.waiting import away
 
 Result = TypeVar("Result")
 
@@ -63,5 +64,6 @@ class EmulatedQpu:
 
 def _at(done: float, result: Result) -> Result:
     """The result, once it is time."""
-    time.sleep(max(0.0, done - time.perf_counter()))
+    with away():
+        time.sleep(max(0.0, done - time.perf_counter()))
     return result

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hpcqrl.quantum.circuit import CircuitError
 from hpcqrl.quantum.cost import Cost
 from hpcqrl.quantum.device import Device, Floats, Pullback
+from hpcqrl.quantum.waiting import away
 
 _FIRST_WAIT = 1.0  # seconds before the second try; twice as long before each further one
 
@@ -56,6 +57,10 @@ class PatientDevice:
         return value, lambda cotangent: self._tried(lambda: pullback(cotangent))
 
     def _tried(self, call: Callable[[], Any]) -> Any:
+        with away():
+            return self._tried_again(call)
+
+    def _tried_again(self, call: Callable[[], Any]) -> Any:
         begin, wait = time.monotonic(), _FIRST_WAIT
         for retry in range(self._retries + 1):
             try:

@@ -36,7 +36,13 @@ EXTRA = {
             "staleness", "<f8", "updates", "updates by others between pull and push, mean over the episode's pushes"
         ),
         Column("loss", "<f8", "1", "loss in the values, mean over the episode's updates (QA3C: the squared TD error)"),
-        Column("waiting", "<f8", "s", "time in the episode's pushes, summed; Dist-QTRL: in the Allreduce before it"),
+        Column(
+            "waiting",
+            "<f8",
+            "s",
+            "time in the episode's pushes, summed; Dist-QTRL: in the Allreduce before it; PPO: in "
+            "all Allreduces since the agent's last record",
+        ),
         Column("last_push", "<f8", "s", "time of the episode's last push"),
         Column("refused", "<i4", "updates", "pushes refused in the episode: NaN or infinity in the gradient"),
         Column("lost", "<i4", "1", "agents that were lost while they played the episode, before this one did"),

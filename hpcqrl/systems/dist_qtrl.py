@@ -12,24 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcqrl.brought import brought_circuit
-from hpcqrl.configuration import (
-    MOST_LAYERS,
-    NATIVE_QPUS,
-    EnvOptions,
-    QpuOptions,
-    added,
-    at_least,
-    check_qpu,
-    check_shots,
-    only_with_circuit,
-    own_first,
-    positive,
-    within,
-)
+from hpcqrl.configuration import MOST_LAYERS, EnvOptions, added, at_least, own_first, positive, within
 from hpcqrl.envs.make import make, needs_more_actions, sizes
 from hpcqrl.in_step import InStep
 from hpcqrl.models.backend import backend_of
 from hpcqrl.models.policy import Policy
+from hpcqrl.models.qpu_options import NATIVE_QPUS, QpuOptions, check_qpu, check_shots, only_with_circuit
 from hpcqrl.models.quantum_train import GeneratedPolicy as Model
 from hpcqrl.models.quantum_train import QuantumTrainGenerator, qubits_for
 from hpcqrl.quantum.circuit import Circuit

@@ -12,8 +12,10 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcqrl.configuration import EnvOptions, at_least, own_first
+from hpcqrl.configuration import EnvOptions, added, at_least, own_first
 from hpcqrl.envs.make import StretchedActions, make_either, sizes
+from hpcqrl.envs.pool import Pool
+from hpcqrl.envs.side_by_side import SideBySide
 from hpcqrl.models import scaled_options as scaled
 from hpcqrl.models.actor_critic import ActorCritic
 from hpcqrl.models.mlp import Mlp
@@ -24,6 +26,7 @@ from hpcqrl.player import Player, Rollout
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.mixture import Mixture
 from hpcqrl.randomness import shared_random
+from hpcqrl.results.schema import named
 from hpcqrl.rl.advantages import generalised_advantages
 from hpcqrl.rl.distributions import Beta, Softmax
 from hpcqrl.rl.optimisers import Adam, clip_norm
@@ -40,7 +43,7 @@ if TYPE_CHECKING:  # MPI starts when it is imported: not for --help or `hpcqrl d
 Floats = NDArray[np.floating]
 Model = ActorCritic[Mlp | ScaledVqc]
 
-FACTS = Facts(synchronous=True, stochastic=True)
+FACTS = Facts(named("waiting"), synchronous=True, stochastic=True)
 share_out = each_its_own
 
 
@@ -57,9 +60,15 @@ class Config(ScaledOptions, PpoOptions, EnvOptions):
     """All random numbers of the run come from it."""
     actions: int | None = None
     """Use only the environment's first so many discrete actions; by default all."""
+    vector: Literal["gymnasium", "envpool"] = added("gymnasium", before="gymnasium")
+    """Whose environments an agent has: Gymnasium's, or, of the same name, EnvPool's (extra envpool), which are stepped
+    all in one call."""
 
     def __post_init__(self) -> None:
         at_least(1, steps=self.steps, actions=self.actions)
+        if self.vector == "envpool" and (self.env_option or ":" in self.env):
+            own = f"environment {self.env}" if ":" in self.env else f"env_option {' '.join(self.env_option)}"
+            raise ValueError(f"EnvPool has environments of its own alone, made in its own way: no {own}")
         check_ppo(self)
         scaled.check(self)
 
@@ -82,9 +91,12 @@ class Agent:
     """One agent: what it plays with, its QPU, and what is trained, which is the same on every rank."""
 
     def __init__(self, config: Config, rank: int, circuit: Circuit | Mixture | None) -> None:
-        self.config, self.envs = config, tuple(environment(config) for _ in range(config.envs))
+        self.config, pooled = config, config.vector == "envpool"
+        once = 1 if pooled else config.envs  # EnvPool has its own, which are as this one says
+        self.envs = tuple(environment(config) for _ in range(once)) * (config.envs // once)
         wanted = config.normalise_observations, config.normalise_rewards
-        self.player = Player(self.envs, config.seed, rank, config.discount, *wanted)
+        beside = Pool if pooled else SideBySide
+        self.player = Player(self.envs, config.seed, rank, config.discount, *wanted, beside)
         self.distribution = distribution(self.envs[0])
         self.model = model(config, self.envs[0], circuit, self.player.qpu_seed)
         self.player.generators |= self.model.generators
@@ -157,14 +169,14 @@ def train(agent: Agent, agents: "Agents", journal: "Journal") -> dict[str, Float
         steps = len(batch.advantage)
         orders = [player.order.permutation(steps) for _ in range(config.epochs)]
         minibatches = np.concatenate(orders).reshape(-1, config.minibatch)  # the same size on every rank
-        sums = agents.mean(np.concatenate([seen, *_sums(batch.advantage[minibatches])])) * agents.size
+        sums = player.mean(agents, np.concatenate([seen, *_sums(batch.advantage[minibatches])])) * agents.size
         player.learn(sums[: seen.size], steps * agents.size)
         means, deviations = _moments(sums[seen.size :].reshape(2, -1), config.minibatch * agents.size)
         for which, mean, deviation in zip(minibatches, means, deviations, strict=True):  # line 6
             minibatch = batch.chosen(which)
             minibatch = minibatch._replace(advantage=(minibatch.advantage - mean) / (deviation + 1e-8))
             gradient = agent.gradient(minibatch, config.clip * (left if config.decay_clip else 1.0))
-            agent.step(agents.mean(gradient), left)
+            agent.step(player.mean(agents, gradient), left)
         agents.check_equal(agent.theta, f"theta after update {agent.updates}")
         player.note(journal, agents)
         if agents.wished:

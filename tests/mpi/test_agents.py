@@ -7,7 +7,8 @@ import pytest
 from mpi4py import MPI
 
 from hpcqrl.parallel import arrays
-from hpcqrl.parallel.agents import Agents, Refused
+from hpcqrl.parallel.agents import Agents
+from hpcqrl.parallel.errors import Refused
 from hpcqrl.parallel.records import RecordStream
 
 pytestmark = pytest.mark.mpi

@@ -5,7 +5,8 @@ import pytest
 from mpi4py import MPI
 from test_shared_parameters import PUSHES, PlainDescent
 
-from hpcqrl.parallel.agents import Agents, Refused
+from hpcqrl.parallel.agents import Agents
+from hpcqrl.parallel.errors import Refused
 from hpcqrl.parallel.root import root_serves, share
 from hpcqrl.parallel.served_parameters import ServedParameters
 from hpcqrl.parallel.shared_parameters import SharedParameters
