@@ -1,135 +1,26 @@
-"""What trains hDQNN's actor through its circuit: the exact gradient, the qtDNN's refits, and how good they are."""
+"""The qtDNN that trains hDQNN's actor in its circuit's place: its refits, and how good it is."""
 
 import copy
 import os
-from dataclasses import replace
 
 import built
 import numpy as np
-import pennylane as qml
 import pytest
 import torch
 from launch import hpcqrl
 from mpi4py import MPI
-from test_hdqnn_td3 import PATH, SIZES, Silent, trained
+from test_hdqnn_exact_gradient import OBSERVATIONS, probabilities
+from test_hdqnn_td3 import PATH, SIZES, Silent, explored, trained
 
 from hpcqrl.models.critic import Critic
-from hpcqrl.models.exact_bits import ExactBits
 from hpcqrl.models.hdqnn import Networks
 from hpcqrl.models.hybrid_actor import HybridActor
-from hpcqrl.models.products import Products
 from hpcqrl.models.qtdnn import QtDnn
 from hpcqrl.models.surrogate_quality import quality
 from hpcqrl.parallel.agents import Agents
 from hpcqrl.quantum.circuits import efficient_su2
 from hpcqrl.results.schema import EVALUATION, row_dtype, with_columns
 from hpcqrl.systems import hdqnn_td3
-
-
-@qml.qnode(qml.device("default.qubit", wires=3), interface="torch", diff_method="backprop")
-def drawn_again(angles):
-    """efficient_su2(3, 2) as the paper draws it, for a batch of angles."""
-    for layer in range(3):
-        for q in range(2 if layer else 0):
-            qml.CNOT(wires=(q, q + 1))
-        for q in range(3):
-            qml.RY(angles[:, 6 * layer + q], wires=q)
-            qml.RZ(angles[:, 6 * layer + 3 + q], wires=q)
-    return [qml.expval(qml.PauliZ(q)) for q in range(3)]
-
-
-def probabilities(angles):
-    return 0.5 - 0.5 * torch.stack(drawn_again(angles), 1)
-
-
-def more_frequent(p, shots):
-    """Of so many bits, each 1 with probability p, more than half."""
-    ways = torch.lgamma(torch.tensor([shots + 1.0])).exp()
-    total = torch.zeros_like(p)
-    for k in range(shots // 2 + 1, shots + 1):
-        ways = np.prod([(shots - j) / (j + 1) for j in range(k)])
-        total = total + ways * p**k * (1 - p) ** (shots - k)
-    return total
-
-
-def actor_with_circuit(**options):
-    actor = HybridActor(2, 1, efficient_su2(3, 2), links=2, hidden=8, **options)
-    networks = Networks(actor, Critic(2, 1, 8), 16, "exact")
-    theta = networks.actor_part(networks.initial(np.random.default_rng(0)))
-    theta += np.random.default_rng(1).normal(0.0, 0.3, theta.shape).astype(np.float32)
-    return actor, networks, torch.from_numpy(theta)
-
-
-OBSERVATIONS = torch.from_numpy(np.random.default_rng(2).normal(size=(5, 2)).astype(np.float32))
-
-
-@pytest.mark.parametrize(("shots", "measure"), [(1, "bits"), (5, "bits"), (4, "bits"), (100, "marginals")])
-def test_the_exact_gradient_of_the_actor_is_pennylanes(shots, measure):
-    """The measured values go on to PostDNN, and what comes back passes the circuit as if they were their means."""
-    actor, networks, theta = actor_with_circuit(shots=shots, measure=measure)
-    part = actor.layout.split(theta.requires_grad_())
-    seen = []
-    measured = actor.measured
-    actor.measured = lambda angles: seen.append(measured(angles)) or seen[-1]
-    actions = networks.actions(part, {}, OBSERVATIONS)
-    actions.sum().backward()
-    ours = theta.grad.clone()
-
-    theta = theta.detach().double().requires_grad_()
-
-    def bits_of(angles):
-        means = probabilities(angles)
-        means = more_frequent(means, shots) if measure == "bits" else means
-        return torch.from_numpy(seen[0]) + means - means.detach()
-
-    again = actor.actions(actor.layout.split(theta), OBSERVATIONS.double(), bits_of)
-    again.sum().backward()
-    assert torch.allclose(actions.double(), again, atol=1e-6)
-    assert torch.allclose(ours.double(), theta.grad, atol=2e-5 * theta.grad.abs().max().item())
-    pre = actor.layout.split(theta.grad)["pre.0.weight"]
-    assert pre.abs().max() > 1e-3  # something comes through the circuit and the links
-
-
-def test_the_exact_gradient_is_that_of_finite_differences():
-    """Where what is measured is put at its mean, and there are no links past the circuit."""
-    actor = HybridActor(2, 1, efficient_su2(3, 2), links=0, hidden=8, shots=3)
-    networks = Networks(actor, Critic(2, 1, 8), 16, "exact")
-    theta = networks.actor_part(networks.initial(np.random.default_rng(0)))
-    theta += np.random.default_rng(1).normal(0.0, 0.3, theta.shape).astype(np.float32)
-    actor.measured = lambda angles: actor.exact.expected(torch.from_numpy(angles)).numpy()
-
-    def actions(theta):
-        return networks.actions(actor.layout.split(theta), {}, OBSERVATIONS).sum()
-
-    trained = torch.from_numpy(theta.copy()).requires_grad_()
-    actions(trained).backward()
-    gradient = trained.grad.numpy()
-    places = [place for place in range(len(theta)) if abs(gradient[place]) > 0.05][::7]
-    assert len(places) > 5
-    for place in places:
-        step = np.zeros_like(theta)
-        step[place] = 0.01
-        up, down = (actions(torch.from_numpy(theta + sign * step)).item() for sign in (1, -1))
-        assert (up - down) / 0.02 == pytest.approx(gradient[place], rel=0.02, abs=1e-3), place
-
-
-@pytest.mark.parametrize("shots", [1, 3, 1000])
-def test_the_jacobian_of_what_is_measured_is_torchs(shots):
-    exact = ExactBits(efficient_su2(3, 2), shots)
-    angles = np.random.default_rng(3).uniform(-3, 3, (4, 18))
-
-    def expected(row):
-        p = probabilities(row[None])[0]
-        if shots == 1:
-            return p
-        if shots == 3:
-            return more_frequent(p, 3)
-        return torch.special.ndtr((p - (shots // 2 + 0.5) / shots) / (p * (1 - p) / shots).sqrt())  # de Moivre, Laplace
-
-    reference = torch.stack([torch.func.jacrev(expected)(row) for row in torch.from_numpy(angles)])
-    ours = exact.jacobian(angles)
-    assert ours.shape == (4, 3, 18)
-    assert np.allclose(ours, reference, atol=1e-5 if shots < 1000 else 0.03 * reference.abs().max().item())
 
 
 def test_the_qtdnns_jacobian_is_torchs():
@@ -161,35 +52,6 @@ def test_a_qtdnn_is_measured_by_the_circuit(sign):
     assert found["replayed_error_half"] == pytest.approx(np.abs(0.5 - means).mean(), abs=1e-5)
     assert found["replayed_error_mean"] == pytest.approx(np.abs(means.mean(axis=0) - means).mean(), abs=1e-5)
     assert found["replayed_spread"] == pytest.approx(angles.std(axis=0).mean(), rel=1e-5)
-
-
-def test_means_of_shots_are_measured_and_drawn_with_the_circuits_probabilities():
-    actor = HybridActor(2, 1, efficient_su2(3, 2), shots=10, measure="marginals")
-    angles = np.repeat(np.random.default_rng(3).uniform(-3, 3, (1, 18)), 1500, axis=0)
-    wanted = probabilities(torch.from_numpy(angles[:1])).numpy()[0]
-    drawn = actor.drawn(torch.from_numpy(np.repeat(wanted[None], 1500, axis=0))).numpy()
-    for means in (actor.measured(angles), drawn):
-        assert means.dtype == np.float32 and np.allclose(means * 10, np.round(means * 10), atol=1e-5)
-        assert (np.abs(means.mean(axis=0) - wanted) < 5 * np.sqrt(wanted * (1 - wanted) / 15_000) + 1e-6).all()
-        assert np.allclose(means.var(axis=0), wanted * (1 - wanted) / 10, rtol=0.2)
-
-
-@pytest.mark.parametrize("scale", [0.1, 1.0])
-def test_scaled_angles_stay_near_a_point_when_acting_and_in_training(scale):
-    actor = HybridActor(2, 1, efficient_su2(3, 2), links=2, hidden=64, angle_scale=scale)
-    networks = Networks(actor, Critic(2, 1, 8), 16)
-    theta = networks.actor_part(networks.initial(np.random.default_rng(0)))
-    act, part = actor.acting(theta), actor.layout.split(torch.from_numpy(theta))
-    seen = np.random.default_rng(1).normal(size=(50, 2)).astype(np.float32)
-    angles = np.array([act(row)[1] for row in seen])
-    assert np.allclose(actor.angles_and_links(part, torch.from_numpy(seen))[0], angles, atol=1e-5)
-    point = actor.layout.split(theta)["pre.1.bias"][:18]
-    weights = actor.layout.split(theta)["pre.1.weight"][:18]
-    hidden = torch.nn.functional.leaky_relu(
-        torch.from_numpy(seen @ part["pre.0.weight"].numpy().T) + part["pre.0.bias"]
-    )
-    assert np.allclose(angles, point + scale * hidden.numpy() @ weights.T, atol=1e-5)
-    assert (np.abs(point).max() > 1.5) == (scale < 1.0) and np.abs(point).max() <= np.pi
 
 
 def with_transitions(rank=0, **options):
@@ -233,12 +95,7 @@ def test_the_qtdnn_of_several_ranks_is_one_the_mean_of_what_each_has_fitted(tmp_
     agents = [built.agent(hdqnn_td3, rank, env="Reach-v0", steps=60, surrogate_updates=4, **SIZES) for rank in range(2)]
     seen, alone = [agent.explorer.episode.observation for agent in agents], Agents(MPI.COMM_SELF)
     for step in range(60):
-        for k, agent in enumerate(agents):
-            action, angles, bits = agent.explore(seen[k], step)
-            later, reward, terminated, truncated, _ = agent.env.step(action)
-            agent.explorer.replay.add(seen[k], action, float(reward), later, float(terminated), angles, bits)
-            seen[k] = later
-        ended = terminated or truncated
+        ended = explored(agents, seen, step)
         if step >= 20:
             drawn = [agent.explorer.replay.sample(16, agent.explorer.random).values() for agent in agents]
             batches = [[torch.from_numpy(part) for part in parts] for parts in drawn]
@@ -344,38 +201,6 @@ def test_what_is_exported_acts_as_the_policy_does(options, circuit):
     error = np.sqrt(drawn.var() / len(drawn) + played.var() / len(played))
     assert inputs == 2 and error > 0.0 and abs(drawn.mean() - played.mean()) < 5 * error
     assert drawn.std() == pytest.approx(played.std(), rel=0.2)
-
-
-def test_rounded_products_give_nearly_the_same_gradients_and_leave_float32_what_is_kept():
-    sizes = SIZES | {"hidden": 64, "qtdnn_hidden": 64}
-    gradients = []
-    for precision in ("float32", "bfloat16"):
-        agent = built.agent(hdqnn_td3, env="Reach-v0", surrogate="expected", precision=precision, **sizes)
-        random = np.random.default_rng(0)
-        batch = [torch.from_numpy(random.normal(size=(256, n)).astype(np.float32)) for n in (2, 1, 1, 2)]
-        batch += [torch.zeros(256, 1), torch.randn(256, 12, generator=torch.Generator().manual_seed(0))]
-        losses = agent.gradients(["qtdnn", "critic_1", "critic_2", "actor"], [*batch, torch.ones(256, 3)])
-        assert agent.trained.gradient.dtype == torch.float32 and np.isfinite(list(losses.values())).all()
-        gradients.append({name: agent.trained.gradient[place] for name, place in agent.trained.place.items()})
-    for name, exact in gradients[0].items():
-        near = torch.nn.functional.cosine_similarity(exact, gradients[1][name], 0)
-        assert 0.995 < near < 1.0 - 1e-7, (name, near)
-
-
-def test_threads_are_those_that_slurm_gives_a_rank(monkeypatch):
-    config, cores = hdqnn_td3.Config(env="Reach-v0", **SIZES), len(os.sched_getaffinity(0))
-    before = torch.get_num_threads()
-    try:
-        for given, wanted in (("", 1), ("1", 1), ("2", min(2, cores)), ("99999", cores)):
-            monkeypatch.setenv("SLURM_CPUS_PER_TASK", given)
-            Products(config)
-            assert torch.get_num_threads() == wanted
-        Products(replace(config, threads=1))
-        assert torch.get_num_threads() == 1
-        with pytest.raises(ValueError, match=f"threads must be at most {cores}, the cores that this rank may use"):
-            Products(replace(config, threads=cores + 1))
-    finally:
-        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize(

@@ -231,18 +231,23 @@ def test_same_seed_and_ranks_same_bits(tmp_path, ranks):
     assert tests["episodes"].reshape(2, testers).sum(axis=1).tolist() == [3, 3] and (tests["mean"] < 0).all()
 
 
+def explored(agents, seen, step):
+    """Each agent takes a step from what it has seen, and keeps it; whether the episodes, in step, have ended."""
+    for k, agent in enumerate(agents):
+        action, angles, bits = agent.explore(seen[k], step)
+        later, reward, terminated, truncated, _ = agent.env.step(action)
+        agent.explorer.replay.add(seen[k], action, float(reward), later, float(terminated), angles, bits)
+        seen[k] = later
+    return terminated or truncated
+
+
 @pytest.mark.parametrize("ranks", [2])
 def test_ranks_are_agents_averaged_by_hand(tmp_path, ranks):
     run = trained(tmp_path / "run.h5", "--steps", "60", ranks=ranks)
     agents = [built.agent(hdqnn_td3, rank, env="Reach-v0", steps=60, **SIZES) for rank in range(ranks)]
     seen = [agent.explorer.episode.observation for agent in agents]
     for step in range(60):
-        for k, agent in enumerate(agents):
-            action, angles, bits = agent.explore(seen[k], step)
-            later, reward, terminated, truncated, _ = agent.env.step(action)
-            agent.explorer.replay.add(seen[k], action, float(reward), later, float(terminated), angles, bits)
-            seen[k] = later
-            ended = terminated or truncated
+        ended = explored(agents, seen, step)
         if step >= 20:
             (due,) = agents[0].turns(step - 19)
             for agent in agents:
@@ -252,7 +257,7 @@ def test_ranks_are_agents_averaged_by_hand(tmp_path, ranks):
             for agent in agents:
                 agent.trained.gradient.copy_(mean)
                 agent.step(due)
-        if ended:  # in step on all
+        if ended:
             seen = [agent.env.reset()[0] for agent in agents]
     ours = agents[0].model.layout.join({name: value for name, value in run.parameters.items()})
     assert np.allclose(ours, agents[0].trained.theta.detach().numpy(), rtol=0, atol=1e-5)

@@ -49,7 +49,7 @@ def wait_for_rows(out, process) -> None:
         time.sleep(0.02)
 
 
-def cut_off(out, system: str, ranks: tuple[int, ...], seed: int, cuts: int = 4) -> int:
+def cut_off(out, system: str, ranks: tuple[int, ...], seed: int, cuts: int = 3) -> int:
     """Train, end it so often in all ways at random moments, resuming it each time, and let it end; how often it did."""
     chance = random.Random(seed)  # noqa: S311
     process = begun(out, *command(system, out), ranks=ranks[0])

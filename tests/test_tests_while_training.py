@@ -4,6 +4,7 @@ import signal
 import time
 
 import numpy as np
+import pytest
 from launch import BIN, ROOT, finish, hpcqrl, start
 
 from hpcqrl.results.reader import read_run
@@ -31,6 +32,7 @@ def test_a_signal_is_heard_in_a_test_that_does_not_end(tmp_path):
     assert "checkpointed" in found.attributes and not len(found.evaluations)
 
 
+@pytest.mark.alone  # the second run takes as long as the first
 def test_a_test_that_was_cut_off_comes_again_and_changes_nothing(tmp_path):
     whole, cut = tmp_path / "whole.h5", tmp_path / "cut.h5"
     length = ("--test-every", "30", "--steps", "150", "--test-episodes", "100")  # nearly all of it is tests
