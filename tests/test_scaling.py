@@ -3,6 +3,7 @@
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib.image
 import numpy as np
@@ -18,6 +19,7 @@ import scaling_points
 from throughput import Demand, Model, Qpu
 
 from hpcqrl.results.reader import read_run
+from hpcqrl.results.schema import EPISODE, EXTRA, row_dtype
 
 COUNTS = (1, 2, 4, 8, 16, 32, 64)
 
@@ -177,6 +179,36 @@ def test_ppo_is_measured_by_its_rollouts_and_asks_what_its_circuit_takes(tmp_pat
         assert found.qpu == pytest.approx((1e-4, overhead, 1e-6)) and 0.0 < found.waiting < 0.9
         assert 0.3 < found.steps / (2 * 4 * 32 / seconds) < 1.0 and found.updates == pytest.approx(found.steps / 64)
         assert read.episodes["waiting"].sum() < 2 * read.episodes["time"].max()
+
+
+@pytest.mark.parametrize("missed", [(1,), (0, 1)])
+def test_rollouts_in_which_an_agent_ended_no_episode_count_too_if_another_did(missed):
+    """Six rollouts of 2 x 10 steps of each of two agents, 2 s each, of which the third has no record of some agents."""
+    dtype = row_dtype((*EPISODE, EXTRA["waiting"]))
+    rows = [
+        (
+            0,
+            agent,
+            0.0,
+            7,
+            2.0 * rollout + 1e-6 * second,
+            0,
+            0.0 if second else 0.1 * (1 + (rollout == 4 and agent in missed)),
+        )
+        for rollout in range(1, 7)
+        for agent in (0, 1)
+        for second in (0, 1)
+        if not (rollout == 3 and agent in missed)
+    ]
+    config = {"envs": 2, "rollout": 10, "epochs": 3, "minibatch": 5, "steps": 239, "qpu_latency": 1.0}
+    run = SimpleNamespace(path="x.h5", agents=2, config=config, synchronous=True, episodes=np.array(rows, dtype))
+    if len(missed) == 2:
+        with pytest.raises(ValueError, match="tells of 5 of 6 rollouts"):
+            scaling_points.point(run)
+    else:
+        found = scaling_points.point(run)
+        assert found.steps == pytest.approx(2 * 20 / 2.0) and found.updates == pytest.approx(12 / 2.0)
+        assert found.waiting == pytest.approx(0.05, rel=0.01) and found.demand is None
 
 
 def test_runs_of_other_options_have_other_names():

@@ -14,14 +14,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import tyro
 from colours import colours_of
 from reading import by_seed, label, read_runs, say
 from scaling_figure import Series, cores_show, draw_measured, draw_predicted, draw_sharing
 from scaling_points import Point, medians, point, steps_a_rollout, updates_a_round
+from scaling_report import HEADINGS, report, row, well_spent_in_words
 from table import markdown, write
-from throughput import MOST, WELL, Model, fit, well_spent
+from throughput import Model, fit
 
 from hpcqrl.results.reader import read_run
 
@@ -70,7 +70,7 @@ def run(
             unit, each = ("steps", steps) if system == "ppo" else ("episodes", episodes)
             each = each if kind == "weak" else max(1, each * max(agents) // number)
             wanted = each if system == "dist-qtrl" else each * number
-            qpu = [word for what, value in said.items() for word in (f"--{what}", f"{value:g}")]
+            qpu = [word for what, value in said.items() for word in (f"--{what}", str(value))]
             command = ["train", system, f"--{unit}", str(wanted), *qpu, *ALWAYS[system], *shlex.split(options)]
             load = os.getloadavg()[0]
             kept = path.with_suffix(".command")
@@ -104,7 +104,7 @@ def run(
             )
     if not points:
         sys.exit("scaling: no run to show")
-    print(markdown(HEADINGS, [_row(p) for p in medians(points)]), end="")
+    print(markdown(HEADINGS, [row(p) for p in medians(points)]), end="")
 
 
 def _file_name(system: str, kind: str, said: dict[str, float], options: str, agents: int, repeat: int) -> str:
@@ -120,23 +120,6 @@ def _complete(path: Path) -> bool:
         return read_run(path).complete
     except ValueError:
         return False
-
-
-HEADINGS = (
-    "agents", "QPU", "steps/s", "updates/s", "push ms: 50%", "95%", "99%", "staleness", "waiting",
-)  # fmt: skip
-
-
-def _row(point: Point) -> list[str]:
-    push = [f"{1e3 * part:.3f}" for part in point.push]
-    low, high = point.between
-    between = "" if low == high else f" ({_rate(low)} to {_rate(high)})"
-    rates = [f"{_rate(point.steps)}{between}", _rate(point.updates)]
-    return [str(point.agents), point.qpu_in_words, *rates, *push, f"{point.staleness:.2f}", f"{point.waiting:.1%}"]
-
-
-def _rate(value: float) -> str:
-    return f"{value:,.1f}" if value >= 10.0 else f"{value:.2f}"
 
 
 def plot(
@@ -169,12 +152,12 @@ def plot(
                 "scaling",
                 f"note: {name}: no prediction on {cores:g} cores: no point that it is fitted to was bound by them",
             )
-        text.append(_report(name, mine, held_out, model, cores))
+        text.append(report(name, mine, held_out, model, cores))
         for qpu in sorted({p.qpu for p in mine}):
             own = [p for p in mine if p.qpu == qpu]
             each = Series(f"{name}, QPU {own[0].qpu_in_words}", own, held_out, model, next(colours), bound)
             series.append(each)
-            text[-1] += _well_spent(each, cores)
+            text[-1] += well_spent_in_words(each, cores)
     named = {part: out.with_name(f"{out.stem}-{part}{out.suffix}") for part in ("predicted", "sharing")}
     try:
         draw_measured(series, _strong_series(_points(strong) if strong else []), cores, out)
@@ -215,56 +198,6 @@ def _fit(name: str, points: Sequence[Point], cores: float) -> Model | None:
     except ValueError as error:
         say("scaling", f"note: {name}: no model: {error}")
         return None
-
-
-def _report(name: str, points: Sequence[Point], held_out: set[int], model: Model | None, cores: float) -> str:
-    rows, errors = [], []
-    for p in points:
-        base, *others = (other for other in points if other.qpu == p.qpu)
-        efficiency = f"{p.steps / base.steps * base.agents / p.agents:.3f}" if others else "-"
-        predicted = ["-", "-", "-"]
-        if model is not None:
-            value = float(model.steps_per_second([p.agents], p.qpu, cores)[0])
-            error = value / p.steps - 1.0
-            predicted = [_rate(value), f"{error:+.1%}", "held out" if p.agents in held_out else "fitted"]
-            errors += [abs(error)] * (p.agents in held_out)
-        rows.append([*_row(p), efficiency, *predicted])
-    text = f"{name}\n\n" + markdown((*HEADINGS, "efficiency", "model", "error", "point"), rows)
-    if model is None:
-        return text
-    text += f"\non {cores:g} cores: {_constants(model, any(p.demand is not None for p in points))}\n"
-    if errors:
-        text += f"error on held-out points: mean {np.mean(errors):.1%}, largest {max(errors):.1%}\n"
-    return text
-
-
-def _constants(model: Model, counted: bool) -> str:
-    """The model's, and where each comes from."""
-    unit, exchange = (
-        ("a round", "seconds a step for each doubling of agents (fitted)")
-        if model.synchronous
-        else ("a step", "seconds a step in pushes, one at a time (measured at the fewest agents)")
-    )
-    demand = zip(model.demand._asdict().items(), (True, counted, counted), strict=True)
-    asked = ", ".join(f"{value:.4g} {what}" for (what, value), known in demand if known)
-    how = "counted at the fewest agents" if counted else "fitted"
-    return f"{model.compute:.3g} core seconds a step (fitted); {asked} {unit} ({how}); {model.exchange:.3g} {exchange}"
-
-
-def _well_spent(series: Series, cores: float) -> str:
-    """How many QPUs are worth their hours, by the model, with a core for each agent and on these cores."""
-    if series.model is None:
-        return ""
-    said = []
-    for own, where in ((None, "a core for each agent"), *([(cores, f"{cores:g} cores")] if series.bound else [])):
-        well, most = (
-            f"{number:,}" if number < MOST else f"more than {MOST - 1:,}"
-            for number in well_spent(series.predicted(np.arange(1, MOST + 1), own))
-        )
-        said.append(f"up to {well} with {where} (steps/s times it is largest with {most})")
-    hour = 3600.0 * series.predicted(np.array([1]), None)[0]
-    begin = f"QPU {series.points[0].qpu_in_words}: a QPU-hour of one brings {hour:,.0f} steps"
-    return f"{begin}, and at least {WELL:.0%} of that {'; '.join(said)}\n"
 
 
 def _strong_series(points: Sequence[Point]) -> list[tuple[str, list[Point]]]:
