@@ -71,6 +71,31 @@ def test_its_gradient_is_that_of_finite_differences_in_shares_weights_and_angles
         assert np.allclose(of_angles[:, number], (difference * cotangent).sum(1) / (2 * step), atol=1e-7)
 
 
+def test_the_examples_candidates_are_as_strong_as_they_say(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    import candidate_circuits
+
+    circuits = [getattr(candidate_circuits, name)(3, 2) for name in ("phases", "unentangled", "entangled")]
+    Mixture(("phases", "unentangled", "entangled"), tuple(circuits))
+    random = np.random.default_rng(0)
+    angles = np.repeat(random.uniform(-1, 1, (1, 3)), 4, 0)
+    angles[[0, 1, 2], [0, 1, 2]] += 0.5  # in each of three rows another one; the last row is as it was
+    weights = [random.uniform(-np.pi, np.pi, circuit.weights) for circuit in circuits]
+    made = [
+        make_device(each, dtype=np.float64).expval(angles, own) for each, own in zip(circuits, weights, strict=True)
+    ]
+    felt = [np.abs(values[:3] - values[3]) > 1e-6 for values in made]  # [which angle, which qubit]
+    assert not felt[0].any() and np.array_equal(felt[1], np.eye(3)) and felt[2].all()
+
+    @qml.qnode(qml.device("default.qubit", wires=3))
+    def strongly_entangling(angle):
+        qml.AngleEmbedding(angle, wires=range(3), rotation="Y")
+        qml.StronglyEntanglingLayers(weights[2], wires=range(3), ranges=[1, 1])
+        return [qml.expval(qml.Z(q)) for q in range(3)]
+
+    assert np.allclose(made[2], [strongly_entangling(angle) for angle in angles], atol=1e-10)
+
+
 def test_measured_with_shots_each_candidate_has_random_numbers_of_its_own():
     angles, weights = arguments()
     device = make_device(mixture(), shots=20_000, seed=3)
