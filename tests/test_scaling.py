@@ -176,8 +176,8 @@ def test_ppo_is_measured_by_its_rollouts_and_asks_what_its_circuit_takes(tmp_pat
         executions = 4 * 32 * (1 + circuits)
         assert found.demand == pytest.approx((executions, 32 + 4, 10 * executions), rel=0.01)
         seconds = found.demand.seconds(found.qpu)
-        assert found.qpu == pytest.approx((1e-4, overhead, 1e-6)) and 0.0 < found.waiting < 0.9
-        assert 0.3 < found.steps / (2 * 4 * 32 / seconds) < 1.0 and found.updates == pytest.approx(found.steps / 64)
+        assert found.qpu == pytest.approx((1e-4, overhead, 1e-6)) and 0.0 < found.waiting < 1.0
+        assert 0.02 < found.steps / (2 * 4 * 32 / seconds) < 1.0 and found.updates == pytest.approx(found.steps / 64)
         assert read.episodes["waiting"].sum() < 2 * read.episodes["time"].max()
 
 

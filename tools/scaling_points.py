@@ -63,13 +63,10 @@ def point(run: Run) -> Point:
         """What has come together in that time, of all agents: of each, times, and what there was until then."""
         return float(sum(np.diff(np.interp((begin, end), time, until))[0] for time, until in parts))
 
-    def column(name: str) -> float:
-        return all_of([(own["time"], np.cumsum(own[name])) for own in agents])
-
     steps = all_of([(each.time, each.steps) for each in done])
-    rounds = all_of([(each.time, each.rounds) for each in done]) if run.synchronous else steps
     if "rollout" in run.config:
-        updates, pushes = rounds / run.agents * updates_a_round(run), within["waiting"][within["waiting"] > 0.0]
+        updates = steps / (steps_a_rollout(run) * run.agents) * updates_a_round(run)
+        pushes = within["waiting"][within["waiting"] > 0.0]
     else:
         starts = np.concatenate(
             [own["time"][:-1] for own in agents]
@@ -78,6 +75,7 @@ def point(run: Run) -> Point:
         order = np.argsort(starts, kind="stable")
         updates = float(np.diff(np.interp((begin, end), starts[order], versions[order]))[0])
         pushes = within["last_push" if "last_push" in names else "waiting"]
+    units = sum(int((each.rounds if run.synchronous else each.steps)[-1]) for each in done)  # of the whole run
     rate, seconds = steps / (end - begin), float(end - begin)
     middle, most, nearly_all = np.percentile(pushes, (50, 95, 99)).tolist()
     times = (run.config.get(name, 0.0) for name in ("qpu_latency", "qpu_overhead", "qpu_shot_time"))
@@ -90,9 +88,9 @@ def point(run: Run) -> Point:
         finished=float(sum(each.steps[-1] for each in done) / rows["time"].max()),
         push=(middle, most, nearly_all),
         staleness=float(within["staleness"].mean()) if "staleness" in names else 0.0,
-        waiting=column("waiting") / (run.agents * seconds),
+        waiting=all_of([(own["time"], np.cumsum(own["waiting"])) for own in agents]) / (run.agents * seconds),
         between=(rate, rate),
-        demand=Demand(*(column(name) / rounds for name in ASKED)) if set(ASKED) <= set(names) else None,
+        demand=Demand(*(float(rows[name].sum() / units) for name in ASKED)) if set(ASKED) <= set(names) else None,
     )
 
 
