@@ -53,7 +53,6 @@ Each command has --help."""
 
 def main() -> None:
     """Run the command line; the exit status is 0, 1 after a failure, 2 if something was wrong with what was asked."""
-    take_gpu()
     arguments = sys.argv[1:]
     commands: dict[str, Callable[[Sequence[str]], None]] = {
         "train": _train,
@@ -135,9 +134,8 @@ def _train(arguments: Sequence[str]) -> None:
     name, options = _train_options(arguments)
     interruption.patience = options.patience
     wanted = name, options.system, options.out, options.overwrite, options.checkpoint_every
-    _with_agents(
-        lambda agents, run: run.train(agents, interruption, *wanted), interruption, lose_at_most=options.lose_at_most
-    )
+    losses = options.lose_at_most
+    _with_agents(lambda agents, run: run.train(agents, interruption, *wanted), interruption, "", losses, options.gpu)
 
 
 def _train_options(arguments: Sequence[str]) -> tuple[str, Train[Config]]:
@@ -169,7 +167,7 @@ def _resume(arguments: Sequence[str]) -> None:
     def resume(agents: Any, run: ModuleType) -> None:
         run.resume(agents, interruption, options.path, run.Named(**named))
 
-    _with_agents(resume, interruption, options.path, options.lose_at_most)
+    _with_agents(resume, interruption, options.path, options.lose_at_most, options.gpu)
 
 
 def _named_in(path: str) -> dict[str, str]:
@@ -188,8 +186,10 @@ def _with_agents(
     interruption: Interruption | None = None,
     file: object = "",
     lose_at_most: int = 0,
+    gpus: Sequence[str] = (),
 ) -> None:
     """Start MPI and do it on all ranks; how it ends is the exit status. file: whose fault a refusal is."""
+    unknown = take_gpu(gpus)
     try:
         from hpcqrl.parallel.agents import Interrupted, Refused, errors_end_all, start
     except (ImportError, RuntimeError) as error:
@@ -199,6 +199,9 @@ def _with_agents(
     try:
         agents = start(interruption, lose_at_most)
         with errors_end_all(agents):
+            with agents.together():  # the first on whose node it is unknown says it
+                if unknown:
+                    raise ValueError(unknown)
             do(agents, run)
         if interruption is not None:
             interruption.over()
@@ -282,6 +285,7 @@ def _of_file(file: object, text: str) -> str:
 
 def _without_mpi(do: Callable[[], None], file: object = "") -> None:
     """Do it, on every rank or task that is asked to; what is wrong with what was asked, or this file, is one line."""
+    take_gpu()
     try:
         do()
     except BrokenPipeError:
