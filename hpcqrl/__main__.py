@@ -9,7 +9,6 @@ from functools import partial
 from hpcqrl import one_thread  # noqa: F401  (before NumPy and torch are imported)
 from hpcqrl.command_line import refuse, say_once, wrapped_help
 from hpcqrl.commands import check, describe, evaluate, export, resume, state, train, version
-from hpcqrl.parallel.launcher import take_gpu
 from hpcqrl.systems import SYSTEMS
 from hpcqrl.tools import TOOLS, run_tool
 
@@ -39,7 +38,6 @@ Each command has --help."""
 
 def main() -> None:
     """Run the command line; the exit status is 0, 1 after a failure, 2 if something was wrong with what was asked."""
-    take_gpu()
     arguments = sys.argv[1:]
     commands: dict[str, Callable[[Sequence[str]], None]] = {
         "train": train,

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import tyro
 
 from hpcqrl.interruption import EXIT_STATUS, Interruption
-from hpcqrl.parallel.launcher import launched_rank
+from hpcqrl.parallel.launcher import launched_rank, take_gpu
 from hpcqrl.progress import say
 from hpcqrl.systems import SYSTEMS, find
 from hpcqrl.systems.contract import AnySystem
@@ -76,8 +76,10 @@ def with_agents(
     interruption: Interruption | None = None,
     file: object = "",
     lose_at_most: int = 0,
+    gpus: Sequence[str] = (),
 ) -> None:
     """Start MPI and do it on all ranks; how it ends is the exit status. file: whose fault a refusal is."""
+    unknown = take_gpu(gpus)
     try:
         from hpcqrl.parallel.agents import start
         from hpcqrl.parallel.errors import Interrupted, Refused, errors_end_all
@@ -88,6 +90,9 @@ def with_agents(
     try:
         agents = start(interruption, lose_at_most)
         with errors_end_all(agents):
+            with agents.together():  # the first on whose node it is unknown says it
+                if unknown:
+                    raise ValueError(unknown)
             do(agents, run)
         if interruption is not None:
             interruption.over()
@@ -100,6 +105,7 @@ def with_agents(
 
 def without_mpi(do: Callable[[], None], file: object = "") -> None:
     """Do it, on every rank or task that is asked to; what is wrong with what was asked, or this file, is one line."""
+    take_gpu()
     try:
         do()
     except BrokenPipeError:

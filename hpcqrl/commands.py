@@ -20,9 +20,8 @@ def train(arguments: Sequence[str]) -> None:
     name, options = _train_options(arguments)
     interruption.patience = options.patience
     wanted = name, options.system, options.out, options.overwrite, options.checkpoint_every
-    with_agents(
-        lambda agents, run: run.train(agents, interruption, *wanted), interruption, lose_at_most=options.lose_at_most
-    )
+    losses = options.lose_at_most
+    with_agents(lambda agents, run: run.train(agents, interruption, *wanted), interruption, "", losses, options.gpu)
 
 
 def _train_options(arguments: Sequence[str]) -> tuple[str, Train[Config]]:
@@ -55,7 +54,7 @@ def resume(arguments: Sequence[str]) -> None:
     def go_on(agents: Any, run: ModuleType) -> None:
         run.resume(agents, interruption, options.path, run.Named(**named))
 
-    with_agents(go_on, interruption, options.path, options.lose_at_most)
+    with_agents(go_on, interruption, options.path, options.lose_at_most, options.gpu)
 
 
 def _named_in(path: str) -> dict[str, str]:

@@ -29,6 +29,9 @@ class Train(Generic[Config]):
     """Seconds that a run which was told to end waits for a rank that hangs, before it ends without it."""
     lose_at_most: int = 0
     """Ranks, but not the root, that the run may lose and go on without, where the MPI can: qa3c, qdqn-dper."""
+    gpu: tuple[str, ...] = ()
+    """GPUs that the ranks of a node take in turn, by index, from 0, or UUID, of those that CUDA_VISIBLE_DEVICES leaves;
+    by default all of them. For whatever computes on one, such as --qpu native-gpu and --device cuda."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,9 @@ class Resume:
     """Seconds that a run which was told to end waits for a rank that hangs, before it ends without it."""
     lose_at_most: int = 0
     """Ranks, but not the root, that the run may lose and go on without, where the MPI can: qa3c, qdqn-dper."""
+    gpu: tuple[str, ...] = ()
+    """GPUs that the ranks of a node take in turn, by index, from 0, or UUID, of those that CUDA_VISIBLE_DEVICES leaves;
+    by default all of them. For whatever computes on one, such as --qpu native-gpu and --device cuda."""
     named: tyro.conf.OmitArgPrefixes[NamedAgain] = NamedAgain()
 
 

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from launch import hpcqrl
 from random_circuits import circuits, inputs, reference
 
-from hpcqrl.quantum import card
+from hpcqrl.quantum import card, gpu_jit, gpu_tiles, gpu_whole
 from hpcqrl.quantum import gates as qml
 from hpcqrl.quantum.circuit import Circuit
 from hpcqrl.quantum.circuits import variational
 from hpcqrl.quantum.devices import make_device
 from hpcqrl.quantum.gpu_memory import ROOMS, Rooms
-from hpcqrl.quantum.gpu_simulator import GpuSimulator
+from hpcqrl.quantum.gpu_simulator import GpuSimulator, largest_whole
 
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-10}
 
@@ -96,6 +96,60 @@ def test_a_batch_that_does_not_fit_is_run_in_parts(monkeypatch):
     device = make_device(circuit, "native-gpu", seed=1)
     assert np.array_equal(device.expval(angles, weights), whole)
     assert np.array_equal(device.sample(angles, weights, 5), bits)
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """The kernels that are launched."""
+    names = []
+    for module in (gpu_jit, gpu_whole, gpu_tiles):
+
+        def launch(kernel, *arguments, own=module.launch):
+            names.append(kernel.__name__)
+            own(kernel, *arguments)
+
+        monkeypatch.setattr(module, "launch", launch)
+    return names
+
+
+def test_a_batch_is_one_launch_and_its_gradient_one_more(launched):
+    """Derived numbers, permutations, all words and weights included; and what a launch counts is none of the next."""
+    circuit = every_gate()
+    angles, weights = inputs(circuit, seed=6, samples=3)
+    simulator = GpuSimulator(circuit, True)
+    values, held = simulator.run_for_gradient(angles, weights)
+    assert launched == ["forward"]
+    once, again = (simulator.gradient(angles, weights, held, np.ones_like(values))[1] for _ in range(2))
+    assert launched == ["forward", "backward", "backward"] and np.array_equal(once, again) and np.abs(once).min() > 0
+    assert np.array_equal(simulator.run(angles, weights), values) and len(launched) == 4
+    launched.clear()
+    GpuSimulator(circuit, True, tile=3).run(angles, weights)
+    assert launched.count("forward_pass") > 1 and launched[-2:] == ["observe", "results"]
+
+
+@pytest.mark.parametrize(("kib", "bits"), [(48, (11, 10)), (99, (12, 11)), (163, (13, 12)), (227, (13, 12))])
+def test_how_large_a_state_one_block_holds(kib, bits):
+    """psi and lambda, by the shared memory of CUDA's capabilities 5.0, 8.6, 8.0 and 9.0."""
+    found = tuple(largest_whole(np.dtype(dtype), kib << 10) for dtype in (np.float32, np.float64))
+    assert found == bits
+    for number, size in zip(bits, (4, 8), strict=True):
+        assert (4 << number) * size + 1040 <= kib << 10  # bytes, what `backward` has beside them included
+
+
+def test_more_shared_memory_is_not_used_where_numba_does_not_give_it(monkeypatch):
+    monkeypatch.setattr(gpu_jit, "simulated", lambda: False)
+    assert gpu_jit.shared_memory.__wrapped__() == gpu_jit.ALWAYS_SHARED
+
+
+def test_a_kernel_that_a_card_does_not_take_is_a_line(monkeypatch):
+    def forward(*arguments):
+        raise RuntimeError("Call to cuLaunchKernel\nresults in CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES")
+
+    monkeypatch.setattr(gpu_jit, "simulated", lambda: False)
+    monkeypatch.setattr(gpu_jit, "card", lambda: card.Card("GPU 1", 1, "", "", ""))
+    kernel = type("Kernel", (), {"__getitem__": lambda *_: forward, "__name__": "forward"})()
+    with pytest.raises(ValueError, match=r"^GPU 1 does not take the kernel forward: .*OUT_OF_RESOURCES$"):
+        gpu_jit.launch(kernel, 1, 1, 0)
 
 
 def test_more_than_the_memory_is_refused_with_what_it_takes(monkeypatch):

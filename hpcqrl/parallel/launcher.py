@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 _RANK = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
@@ -59,14 +60,38 @@ def output_is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def take_gpu() -> None:
-    """Leave this process one of the GPUs that it sees, by its rank on the node; to be called before CUDA starts.
+def take_gpu(wanted: Sequence[str] = (), driver: Path = Path("/proc/driver/nvidia/gpus")) -> str | None:
+    """Leave this process one of the GPUs that it sees, or of those wanted, by its rank on the node; to be called before
+    CUDA starts, which MPI may do. None, or in one line why it cannot be.
 
-    Where ranks are more than GPUs, they share them. Without a launcher, or with one GPU or none, nothing changes.
+    wanted: indices among those that it sees, which are CUDA_VISIBLE_DEVICES or else all, or UUIDs, or how these begin.
+    Where ranks are more than GPUs, they share them. Without a launcher it is the first that is wanted; if none is,
+    nothing changes then, as with one GPU or none.
     """
+    installed = sorted(driver.iterdir()) if driver.is_dir() else []
+    said = os.environ.get("CUDA_VISIBLE_DEVICES")
+    visible = list(map(str, range(len(installed)))) if said is None else said.split(",")
+    uuids = list(map(_uuid, installed)) if said is None else visible
+    chosen: list[str] = []
+    for name in wanted:
+        found = [uuid for uuid in uuids if name and uuid.startswith(name)]
+        if name.isdecimal():
+            found = visible[int(name) : int(name) + 1]
+        if len(found) != 1 or not found[0]:
+            seen = f"on this machine ({', '.join(uuids)})" if said is None else f"of CUDA_VISIBLE_DEVICES={said}"
+            return f"--gpu {name}: it is none of the {len(list(filter(None, visible)))} GPUs {seen}, numbered from 0"
+        chosen += found
     local = _first(_LOCAL_RANK)
-    known = Path("/proc/driver/nvidia/gpus")
-    installed = len(list(known.iterdir())) if known.is_dir() else 0
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(installed)))).split(",")
-    if local is not None and len(visible) > 1:
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible[local[1] % len(visible)]
+    if chosen or (local is not None and len(visible) > 1):
+        among = chosen or visible
+        os.environ["CUDA_VISIBLE_DEVICES"] = among[(local[1] if local else 0) % len(among)]
+    return None
+
+
+def _uuid(gpu: Path) -> str:
+    """A GPU's, by its folder of the driver's; "" where it does not say it."""
+    try:
+        lines = (gpu / "information").read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("GPU UUID")), "")

@@ -39,7 +39,7 @@ def card() -> Card:
     try:
         from numba import cuda
     except ImportError as error:
-        raise ValueError(f"native-gpu needs the extra `gpu`: numba.cuda does not load: {_line(error)}") from error
+        raise ValueError(f"native-gpu needs the extra `gpu`: numba.cuda does not load: {line(error)}") from error
     if simulated():
         return Card("Numba's simulator", 16 * GIB, "", "", "")
     try:
@@ -47,7 +47,7 @@ def card() -> Card:
     except Exception as error:  # of Numba, of ctypes, of cuda.bindings
         if "NO_DEVICE" in str(error):
             raise ValueError(_NONE) from error
-        raise ValueError(f"native-gpu finds no NVIDIA driver that works here: {_line(error)}; {_ELSE}") from error
+        raise ValueError(f"native-gpu finds no NVIDIA driver that works here: {line(error)}; {_ELSE}") from error
     if not found:
         raise ValueError(_NONE)
     driver, runtime = _versions()
@@ -58,7 +58,7 @@ def card() -> Card:
         cuda.jit(_write_one)[1, 1](one)  # is there a compiler, and does the driver take what it makes?
         assert one.copy_to_host()[0] == 1.0
     except Exception as error:
-        reason = "another process has it alone (exclusive use)" if "UNAVAILABLE" in str(error) else _line(error)
+        reason = "another process has it alone (exclusive use)" if "UNAVAILABLE" in str(error) else line(error)
         raise ValueError(
             f"native-gpu cannot open its GPU, with a driver for CUDA {driver} and CUDA {runtime}: {reason}"
         ) from error
@@ -97,5 +97,6 @@ def _version(of: Any) -> str:
         return "?"
 
 
-def _line(error: Exception) -> str:
+def line(error: Exception) -> str:
+    """What an error says, in one line."""
     return " ".join(str(error).split())[:300].rstrip(" :.") or type(error).__name__

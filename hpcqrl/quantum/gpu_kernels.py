@@ -1,8 +1,8 @@
-"""The work on amplitudes, on a GPU: passes over a batch of states, forward and back, and what is measured.
+"""The work on amplitudes, on a GPU: a program's rows on a tile of a state, forward and back, by the threads of a block.
 
-states [samples, 2, 2^bits]: real parts, imaginary parts. A block runs the rows of a pass on one tile of one sample, in
-its shared memory, all of it synchronised after each row. Matrices are those of `amplitudes.py`, [samples, rows, 2, 8];
-rows that do not change with the sample have theirs at sample 0. No sum depends on the order in which threads run.
+A tile lies in the block's shared memory: its real parts, its imaginary parts, and back those of lambda. All threads are
+synchronised after each row. Matrices are those of `amplitudes.py`, [samples, rows, 2, 8]; rows that do not change with
+the sample have theirs at sample 0, or, as `moves` says, at each. No sum depends on the order in which threads run.
 """
 
 from typing import Any
@@ -15,20 +15,14 @@ from hpcqrl.quantum.gpu_passes import BY, NUMBER, OUTSIDE, SAMPLES, TO
 
 _SIMULATED = simulated()
 WARP = 1 if _SIMULATED else 32  # the simulator has no shuffles: there a thread is a warp
-WARPS = 32  # of a block, at most
-HELD = 8  # amplitudes of a thread, at most, where they change places
+WARPS = 16  # of a block, at most
+HELD = 16  # numbers of a thread, at most, where they change places
+LARGEST = (WARPS * 32 * HELD).bit_length() - 1  # bits of a tile, at most
 # Of indices in shared memory: Numba else computes with 64 bits, and looks for negative ones, which takes as long again.
 U32 = np.uint32
 _ALL = 0xFFFFFFFF
 # Registers of a thread, so that blocks of 512 can be launched on any card; the simulator takes no such option.
-_LIMIT = {} if _SIMULATED else {"max_registers": 128}
-_ALONE = 16 if _SIMULATED else 256  # threads of a block, where each works alone
-
-
-def each(kernel: Any, count: int, *arguments: Any) -> None:
-    """Launch a kernel with so many threads or more, each of which works alone."""
-    if count:
-        kernel[-(-count // _ALONE), _ALONE](*arguments)
+LIMIT: dict[str, Any] = {} if _SIMULATED else {"max_registers": 128}
 
 
 def threads_for(size: int) -> int:
@@ -87,7 +81,7 @@ def _pair(number, target, by, value):
 
 
 @cuda.jit(device=True)
-def _product(matrices, moves, sample, bits, number):
+def product(matrices, moves, sample, bits, number):
     """An amplitude of the product state that the first rows make of |0...0>."""
     re, im = matrices.dtype.type(1), matrices.dtype.type(0)
     for q in range(bits):
@@ -152,114 +146,69 @@ def _gate_back(tile, size, base, moves, r, matrices, sample, t, threads):
 
 @cuda.jit(device=True)
 def _permute(tile, start, size, source, back, t, threads):
-    """Permute a whole state in its place, or back: every thread holds what it moves, until all have read."""
-    re = cuda.local.array(HELD, tile.dtype)
-    im = cuda.local.array(HELD, tile.dtype)
-    for j in range(HELD):
-        k = U32(t + j * threads)
-        if k < size:
-            place = U32(start + (k if back else U32(source[k])))
-            re[j], im[j] = tile[place], tile[U32(size + place)]
-    cuda.syncthreads()
-    for j in range(HELD):
-        k = U32(t + j * threads)
-        if k < size:
-            place = U32(start + (U32(source[k]) if back else k))
-            tile[place], tile[U32(size + place)] = re[j], im[j]
-
-
-@cuda.jit(**_LIMIT)
-def forward_pass(moves, start, stop, fresh, bits, matrices, permutations, places, bases, states):
-    """Run the rows start..stop on states [samples, 2, 2^bits], or, if `fresh`, on the product states before them."""
-    size, tiles = places.size, bases.size
-    sample, base = cuda.blockIdx.x // tiles, bases[cuda.blockIdx.x % tiles]
-    t, threads = cuda.threadIdx.x, cuda.blockDim.x
-    tile = cuda.shared.array(0, states.dtype)
-    for k in range(t, size, threads):
-        at = base | places[k]
-        if fresh:
-            tile[k], tile[size + k] = _product(matrices, moves, sample, bits, at)
-        else:
-            tile[k], tile[size + k] = states[sample, 0, at], states[sample, 1, at]
-    cuda.syncthreads()
-    for r in range(start, stop):
-        if moves[r, NUMBER] >= 0:
-            _permute(tile, 0, size, permutations[moves[r, NUMBER]], False, t, threads)
-        else:
-            _gate(tile, size, base, moves, r, matrices, sample, t, threads)
-        cuda.syncthreads()
-    for k in range(t, size, threads):
-        at = base | places[k]
-        states[sample, 0, at], states[sample, 1, at] = tile[k], tile[size + k]
-
-
-@cuda.jit(**_LIMIT)
-def backward_pass(moves, start, stop, keep, matrices, permutations, places, bases, states, lams, parts):
-    """Undo the rows start..stop on states and on lambdas, and write parts[sample, tile, row - start, control's value] =
-    Im <lambda| (1, X, Y, Z) |psi> before each, of this tile. Source: Jones and Gacon, arXiv:2009.02823.
-
-    keep: whether states and lambdas are written again.
+    """Permute the numbers of a whole state from `start` on in their place, or back: every thread holds what it moves,
+    until all have read.
     """
-    size, tiles = places.size, bases.size
-    sample, number = cuda.blockIdx.x // tiles, cuda.blockIdx.x % tiles
-    base = bases[number]
-    t, threads = cuda.threadIdx.x, cuda.blockDim.x
-    warps, side = threads // WARP, 0
-    room = cuda.shared.array((2, 4, WARPS), np.float64)
-    tile = cuda.shared.array(0, states.dtype)  # psi, lambda
-    for k in range(t, size, threads):
-        at = base | places[k]
-        tile[k], tile[size + k] = states[sample, 0, at], states[sample, 1, at]
-        tile[2 * size + k], tile[3 * size + k] = lams[sample, 0, at], lams[sample, 1, at]
+    held = cuda.local.array(HELD, tile.dtype)
+    for j in range(HELD):
+        k = U32(t + j * threads)
+        if k < size:
+            held[j] = tile[U32(start + (k if back else U32(source[k])))]
     cuda.syncthreads()
-    for r in range(stop - 1, start - 1, -1):
-        if moves[r, NUMBER] >= 0:
-            _permute(tile, 0, size, permutations[moves[r, NUMBER]], True, t, threads)
-            _permute(tile, 2 * size, size, permutations[moves[r, NUMBER]], True, t, threads)
-            cuda.syncthreads()
-            continue
-        one, x, y, z = _gate_back(tile, size, base, moves, r, matrices, sample, t, threads)
-        one, x, y, z = warp_sum(one), warp_sum(x), warp_sum(y), warp_sum(z)
-        if t % WARP == 0:
-            room[side, 0, t // WARP], room[side, 1, t // WARP] = one, x
-            room[side, 2, t // WARP], room[side, 3, t // WARP] = y, z
+    for j in range(HELD):
+        k = U32(t + j * threads)
+        if k < size:
+            tile[U32(start + (U32(source[k]) if back else k))] = held[j]
+
+
+@cuda.jit(device=True)
+def run_row(tile, size, base, moves, r, matrices, permutations, sample, t, threads):
+    """Run a row on the tile that begins at `base` of a sample's state."""
+    if moves[r, NUMBER] >= 0:
+        for part in range(2):
+            _permute(tile, part * size, size, permutations[moves[r, NUMBER]], False, t, threads)
+    else:
+        _gate(tile, size, base, moves, r, matrices, sample, t, threads)
+    cuda.syncthreads()
+
+
+@cuda.jit(device=True)
+def run_row_back(tile, size, base, moves, r, matrices, permutations, sample, t, threads, room, overlaps):
+    """Undo a row on psi and lambda, and write overlaps[control's value] = Im <lambda| (1, X, Y, Z) |psi> before it, of
+    this tile. room [2, 4, WARPS]: shared; rows that follow each other use one half of it and the other, since what has
+    been written is read while the next row is on its way. Source: Jones and Gacon, arXiv:2009.02823.
+    """
+    if moves[r, NUMBER] >= 0:
+        for part in range(4):
+            _permute(tile, part * size, size, permutations[moves[r, NUMBER]], True, t, threads)
         cuda.syncthreads()
-        by = moves[r, BY]
-        for k in range(t, 8, threads):
-            value, column = k >> 2, k & 3
-            begin, end = 0, warps
-            if by >= 0:  # each half of the warps has had one value
-                begin, end = value * (warps >> 1), (value + 1) * (warps >> 1)
-            elif value != (base >> (OUTSIDE - by) & 1 if by <= OUTSIDE else 0):
-                end = 0
-            total = 0.0
-            for warp in range(begin, end):
-                total += room[side, column, warp]
-            parts[sample, number, r - start, value, column] = total
-        side ^= 1  # what has been written is read while the next row is on its way
-    if keep:
-        for k in range(t, size, threads):
-            at = base | places[k]
-            states[sample, 0, at], states[sample, 1, at] = tile[k], tile[size + k]
-            lams[sample, 0, at], lams[sample, 1, at] = tile[2 * size + k], tile[3 * size + k]
-
-
-@cuda.jit
-def permute(states, result, source, back):
-    """Permute the states into `result`, or back; for those that are more than a tile."""
-    sample, k = numbered(source.size)
-    if sample < states.shape[0]:
-        to, come = (source[k], k) if back else (k, source[k])
-        result[sample, 0, to], result[sample, 1, to] = states[sample, 0, come], states[sample, 1, come]
-
-
-@cuda.jit
-def add_parts(parts, start, stop, u):
-    """Add up the parts of all tiles into u[sample, row] of the rows start..stop."""
-    sample, k = numbered(8 * (stop - start))
-    if sample < u.shape[0]:
-        row, value, column = k >> 3, k >> 2 & 1, k & 3
+        return
+    side, warps = r & 1, threads // WARP
+    one, x, y, z = _gate_back(tile, size, base, moves, r, matrices, sample, t, threads)
+    one, x, y, z = warp_sum(one), warp_sum(x), warp_sum(y), warp_sum(z)
+    if t % WARP == 0:
+        room[side, 0, t // WARP], room[side, 1, t // WARP] = one, x
+        room[side, 2, t // WARP], room[side, 3, t // WARP] = y, z
+    cuda.syncthreads()
+    by = moves[r, BY]
+    for k in range(t, 8, threads):
+        value, column = k >> 2, k & 3
+        begin, end = 0, warps
+        if by >= 0:  # each half of the warps has had one value
+            begin, end = value * (warps >> 1), (value + 1) * (warps >> 1)
+        elif value != (base >> (OUTSIDE - by) & 1 if by <= OUTSIDE else 0):
+            end = 0
         total = 0.0
-        for tile in range(parts.shape[1]):
-            total += parts[sample, tile, row, value, column]
-        u[sample, start + row, value, column] = total
+        for warp in range(begin, end):
+            total += room[side, column, warp]
+        overlaps[value, column] = total
+
+
+def write_last(found, size):
+    """Write 1 to found [1] by the last of so many numbers in shared memory, where a block has them."""
+    tile = cuda.shared.array(0, np.float32)
+    if cuda.threadIdx.x == 31:
+        tile[size - 1] = 1.0
+    cuda.syncthreads()
+    if cuda.threadIdx.x == 0:
+        found[0] = tile[size - 1]

@@ -70,7 +70,7 @@ class _Forgiving:
         return found
 
     def save_overload(self, signature: Any, data: Any) -> None:
-        with suppress(OSError):  # no room
+        with suppress(Exception):  # no room, or nothing that can be kept
             self._cache.save_overload(signature, data)
 
     def __getattr__(self, name: str) -> Any:
@@ -84,7 +84,11 @@ if not _settings.CACHE_DIR:  # NUMBA_CACHE_DIR, where the user set it
 
 def jit(function: Callable[..., Any], **options: Any) -> Any:
     """Compile a function, or take it from the cache."""
-    compiled: Any = numba.njit(function, cache=True, **options)
+    return forgiving(numba.njit(function, cache=True, **options))
+
+
+def forgiving(compiled: Any) -> Any:
+    """The same function, which is compiled again where what is kept of it is damaged, or cannot be kept."""
     compiled._cache = _Forgiving(compiled._cache)
     return compiled
 
