@@ -4,21 +4,30 @@
 #   HPCQRL_LAUNCHER  what starts the ranks, with arguments if need be; "flux run" by default. "-n RANKS" is added
 
 job=$FLUX_ENCLOSING_ID element=
-read -r tasks nodes name < <(flux --parent jobs --no-header --format="{ntasks} {nodelist} {name}" "$job")
+specification=$(flux --parent job info --original "$job" jobspec) # what is not the original lacks its environment
+tasks=$(flux python -c '
+import json, sys
+
+count, part = 1, {"type": "job", "with": json.load(sys.stdin)["resources"]}
+while part["type"] != "slot":
+    (part,) = part["with"]
+    count *= part["count"]
+print(count)' <<<"$specification")
+read -r nodes name < <(flux --parent jobs --no-header --format="{nodelist} {name}" "$job")
 name=${name##*/}-$job
 
 before_launch() { :; }
 
-# Nor are jobs of Flux's requeued. So its very specification is submitted again, to begin when this job has ended.
+# Flux requeues no jobs. So this one's specification is submitted again, to begin when it has ended.
 again() {
-    flux --parent job info "$job" jobspec | flux python -c '
+    flux python -c '
 import json, sys
 
-job, specification = sys.argv[1], json.load(sys.stdin)
+specification, job = json.load(sys.stdin), sys.argv[1]
 system = specification["attributes"]["system"]
 system["dependencies"] = [{"scheme": "afterany", "value": job}]
 system["environment"]["HPCQRL_AFTER"] = job
-json.dump(specification, sys.stdout)' "$job" | flux --parent job submit ||
+json.dump(specification, sys.stdout)' "$job" <<<"$specification" | flux --parent job submit ||
         echo "it could not be: the line that submitted this job, with --out $out, goes on"
 }
 

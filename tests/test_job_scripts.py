@@ -60,11 +60,14 @@ def of_lsf(number="7", **variables):
     return said | {"LSB_MCPU_HOSTS": "localhost 2"} | variables
 
 
-FLUX = """case "$*" in
-"--parent jobs --no-header --format={ntasks} {nodelist} {name} f7") echo 2 localhost hpcqrl ;;
-"--parent jobs"*f8) echo 2 localhost hpcqrl ;;
-"run -n "*) shift && exec mpiexec "$@" ;;
-"--parent job info f7 jobspec") echo '{"attributes": {"system": {"duration": 60, "environment": {"A": "b"}}}}' ;;
+FLUX_SPECIFICATION = {
+    "resources": [{"type": "node", "count": 1, "with": [{"type": "slot", "count": 2, "with": []}]}],
+    "attributes": {"system": {"duration": 60, "environment": {"A": "b"}}},
+}
+FLUX = f"""case "$*" in
+"--parent job info --original "*" jobspec") echo '{json.dumps(FLUX_SPECIFICATION)}' ;;
+"--parent jobs "*) echo localhost hpcqrl ;;
+"run -n 2 "*) shift && exec mpiexec "$@" ;;
 "python -c "*) shift && exec python3 "$@" ;;
 "--parent job submit") cat >"$SUBMITTED" ;;
 *) exit 9 ;;
@@ -125,7 +128,7 @@ def test_lsf_starts_a_job_again_by_its_exit_status(job, tmp_path):
 def test_a_job_of_flux_submits_its_own_specification_to_carry_on(job, tmp_path):
     out, submitted = tmp_path / "run.h5", tmp_path / "submitted"
     job.command("flux", FLUX)
-    wanted = (*SMALL.split(), "--episodes", "150", "--out", out)
+    wanted = (*SMALL.split(), "--episodes", "40", "--out", out)
     first = job("train.flux", *wanted, FLUX_ENCLOSING_ID="f7", SUBMITTED=str(submitted))
     warn_when_it_runs(first, out)
     done = finish(first, 60)
@@ -135,7 +138,7 @@ def test_a_job_of_flux_submits_its_own_specification_to_carry_on(job, tmp_path):
     assert system["environment"] == {"A": "b", "HPCQRL_AFTER": "f7"}, "what is there stays"
     second = finish(job("train.flux", *wanted, FLUX_ENCLOSING_ID="f8", HPCQRL_AFTER="f7"), 60)
     assert second.returncode == 0 and f"hpcqrl resume {out}" in second.stdout, second
-    assert read_run(out).complete and read_run(out).episodes["episode"].tolist() == list(range(150))
+    assert read_run(out).complete and read_run(out).episodes["episode"].tolist() == list(range(40))
 
 
 def test_an_element_of_an_array_has_a_seed_and_a_file_of_its_own(job, tmp_path):
