@@ -1,7 +1,6 @@
 """A run, from its start or from its last checkpoint, to its results file: where the objects are wired together."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from hpcqrl.evaluation import close
 from hpcqrl.gpus import shared
 from hpcqrl.interruption import EXIT_STATUS, Interruption
 from hpcqrl.journal import Journal
+from hpcqrl.memory import as_large_as_memory
 from hpcqrl.parallel.agents import Agents
 from hpcqrl.parallel.launcher import output_is_terminal
 from hpcqrl.parallel.root import root_serves
@@ -99,7 +99,7 @@ def _run(
         this_rank(agents.rank)
         agents.root_serves = root_serves(agents, needs.root)
         qpus = share_qpus(agents, config)
-        with agents.together(), _as_large_as_memory(), counted() as costs:
+        with agents.together(), as_large_as_memory(), counted() as costs:
             agent = system.Agent(config, agents.rank, run.circuit)
             check_agent(agent)
             for env in agent.envs:
@@ -141,19 +141,6 @@ def _run(
     if recorder is not None:
         say(summary(read_run(out, own=True), duration))
     agents.barrier()  # whoever goes on after this finds the file complete
-
-
-@contextmanager
-def _as_large_as_memory() -> Iterator[None]:
-    """A block that sets memory aside for what a configuration asks: ValueError if it is far too much."""
-    try:
-        yield
-    except (MemoryError, OverflowError, ValueError, RuntimeError) as error:
-        words = "allocate", "Maximum allowed dimension", "array is too big"  # NumPy's and torch's
-        if not isinstance(error, MemoryError | OverflowError) and not any(word in str(error) for word in words):
-            raise
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"this configuration asks for more memory than there is: {reason}") from error
 
 
 def _circuit_text(run: Recorded) -> str | None:
