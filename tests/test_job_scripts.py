@@ -131,12 +131,12 @@ def test_a_job_of_flux_submits_its_own_specification_to_carry_on(job, tmp_path):
     wanted = (*SMALL.split(), "--episodes", "40", "--out", out)
     first = job("train.flux", *wanted, FLUX_ENCLOSING_ID="f7", SUBMITTED=str(submitted))
     warn_when_it_runs(first, out)
-    done = finish(first, 60)
+    done = finish(first)
     assert done.returncode == 75 and "job f7 on localhost: hpcqrl train qdqn-dper" in done.stdout, done
     system = json.loads(submitted.read_text())["attributes"]["system"]
     assert system["duration"] == 60 and system["dependencies"] == [{"scheme": "afterany", "value": "f7"}]
     assert system["environment"] == {"A": "b", "HPCQRL_AFTER": "f7"}, "what is there stays"
-    second = finish(job("train.flux", *wanted, FLUX_ENCLOSING_ID="f8", HPCQRL_AFTER="f7"), 60)
+    second = finish(job("train.flux", *wanted, FLUX_ENCLOSING_ID="f8", HPCQRL_AFTER="f7"))
     assert second.returncode == 0 and f"hpcqrl resume {out}" in second.stdout, second
     assert read_run(out).complete and read_run(out).episodes["episode"].tolist() == list(range(40))
 
