@@ -53,6 +53,7 @@ def attributes(
         "hpcqrl": hpcqrl.__version__,
         "python": platform.python_version(),
         **{name: _version(name) for name in PACKAGES},
+        **({"envpool": _version("envpool")} if getattr(run.config, "vector", "") == "envpool" else {}),
         "mpi": library(),
     }
 
