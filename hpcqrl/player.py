@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcqrl.envs.side_by_side import SideBySide, Steps
+from hpcqrl.progress import say
 from hpcqrl.randomness import Numbers, as_int, jump_random_states, own_seeds, random_states, set_random_states
 from hpcqrl.rl.running_moments import RunningMoments, normalised
 from hpcqrl.states import State
@@ -78,7 +79,7 @@ class Player:
         self.order, self.qpu_seed = np.random.default_rng(seeds[0][2]), as_int(seeds[0][3])
         self.generators: dict[str, Numbers] = {f"action.{number}": each for number, each in enumerate(self._actions)}
         self.generators["order"] = self.order
-        self._discount, self._observations, self._rewards = discount, observations, rewards
+        self._rank, self._discount, self._observations, self._rewards = rank, discount, observations, rewards
         self.seen, self._returns = RunningMoments(self.side_by_side.observations().shape[1]), RunningMoments(1)
         self._discounted = np.zeros(len(envs))  # rewards of the episodes at play, up to now
         self._begun_at = np.zeros(len(envs), np.int64)  # updates before them
@@ -159,6 +160,7 @@ class Player:
             self._discounted, self._begun_at = own["discounted"], own["begun_at"]
             set_random_states(self.generators, own)
             if not self.side_by_side.restore(own, updates):
+                say(f"rank {self._rank}: its environments no longer go where they went: episodes at play begin anew")
                 self._discounted[:], self._begun_at[:] = 0.0, updates
         else:
             self._begun_at[:] = updates

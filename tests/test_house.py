@@ -29,7 +29,7 @@ BESIDE = {  # modules that belong to no room
     "learner": {"quantum", "randomness", "states", "envs", "parallel", "journal"},
     "in_step": {"randomness", "states", "envs", "parallel", "rl"},
     "explorer": {"randomness", "states", "parallel", "rl", "envs", "evaluation", "journal"},
-    "player": {"randomness", "states", "parallel", "rl", "envs", "journal"},
+    "player": {"randomness", "states", "parallel", "rl", "envs", "journal", "progress"},
     "recorded": {"configuration", "systems", "quantum"},
     "resumption": {"parallel", "recorded", "results", "states", "systems"},
     "tools": {"brought"},
