@@ -102,15 +102,15 @@ def resume(path: Path) -> None:
     """As a run of one rank begins to go on, up to its first step."""
     from mpi4py import MPI
 
+    from hpcqrl.memory import as_large_as_memory
     from hpcqrl.parallel.agents import Agents
     from hpcqrl.resumption import read_resumption, restore
-    from hpcqrl.run import _as_large_as_memory
 
     agents = Agents(MPI.COMM_SELF)
     found = read_resumption(agents, str(path), NOTHING)
     if found.complete:
         return
-    with agents.together(), _as_large_as_memory():
+    with agents.together(), as_large_as_memory():
         agent = found.run.system.Agent(found.run.config, 0, found.run.circuit)
     restore(agents, str(path), found.run.system, agent, found.saved)
     columns, saved = EPISODE + found.run.system.FACTS.columns, found.saved

@@ -76,9 +76,12 @@ class Endless(gymnasium.Env):
 
 
 class Wide(Endless):
-    """Two thousand numbers a step, each another, and episodes of 30 steps."""
+    """Two thousand numbers a step, each another, and episodes of 30 steps. From its 300th on each takes its time, while
+    there is the file that HPCQRL_TEST_WAIT names.
+    """
 
     observation_space = gymnasium.spaces.Box(-1.0, 1.0, (2000,), np.float32)
+    all_taken = 0
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
@@ -87,6 +90,9 @@ class Wide(Endless):
 
     def step(self, action):
         self.taken += 1
+        self.all_taken += 1
+        if self.all_taken > 300 and os.path.exists(os.environ.get("HPCQRL_TEST_WAIT", "")):
+            time.sleep(0.5)
         return self._seen(), -abs(float(action[0]) - 0.5), self.taken == 30, False, {}
 
     def _seen(self):

@@ -40,7 +40,8 @@ def files(tmp_path_factory):
 def facts(path) -> str:
     """All that readers say of a file, for comparison."""
     found, saved = read_run(path), read_checkpoint(path)
-    attributes = {name: value for name, value in found.attributes.items() if name in (*ATTRIBUTES, "checkpointed")}
+    known = {name: value for name, value in found.attributes.items() if name in (*ATTRIBUTES, "checkpointed")}
+    attributes = {name: getattr(value, "item", lambda value=value: value)() for name, value in known.items()}
     tables = [table.tobytes() for table in (found.episodes, found.evaluations)]
     states = [saved.common, *saved.agents, found.parameters]
     arrays = [(name, array.dtype, array.shape, array.tobytes()) for each in states for name, array in each.items()]

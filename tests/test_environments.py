@@ -262,3 +262,9 @@ def test_stretched_actions_are_always_among_the_environments_own():
     for action in np.random.default_rng(0).uniform(-1.0, 1.0, (200, 2)):
         whole.step(action)
     assert set(np.array(whole.unwrapped.taken).ravel().tolist()) == {-1, 0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("name", [":x", "a:b:c", ".x:y", "a b:c", "1a:c", "no_such_module:x"])
+def test_a_name_that_names_no_module_is_refused_in_a_line(name):
+    with pytest.raises(ValueError, match=f"^no environment {name!r}: .*$"):
+        make(name)

@@ -18,10 +18,9 @@ TINY = ("--block", "zeros", "--hidden", "4", "--links", "1", "--batch", "8", "--
 STEPS = ("--steps", "700", "--test-every", "350", "--test-episodes", "2")  # 150 steps fill a part
 
 
-def train(out, *options, ranks=2):
-    return start(
-        str(BIN / "hpcqrl"), "train", "hdqnn-td3", *ENV, *TINY, *STEPS, *options, "--out", str(out), ranks=ranks, **PATH
-    )
+def train(out, *options, ranks=2, **variables):
+    command = (str(BIN / "hpcqrl"), "train", "hdqnn-td3", *ENV, *TINY, *STEPS, *options, "--out", str(out))
+    return start(*command, ranks=ranks, **PATH, **variables)
 
 
 def resume(out, ranks=2):
@@ -34,13 +33,16 @@ def beside(out):
 
 def cut_off_with_parts(out, how=signal.SIGUSR1, ranks=2):
     """A run that has ended in its midst, with a checkpoint that has a part of each rank."""
-    process = train(out, "--checkpoint-every", "0.02", ranks=ranks)
+    wait = out.with_name("wait")
+    wait.touch()  # it takes its time until there are parts, however long a checkpoint takes, after which there is none
+    process = train(out, "--checkpoint-every", "0.02", ranks=ranks, HPCQRL_TEST_WAIT=str(wait))
     while len(parts.all_beside(out)) < ranks:
         assert process.poll() is None, process.communicate()
     if how == signal.SIGKILL:
         os.kill(worker_pids(process.pid)[0], how)
     else:
         process.send_signal(how)
+    wait.unlink()
     assert finish(process).returncode != 0
 
 

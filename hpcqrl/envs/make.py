@@ -84,7 +84,8 @@ def sizes(env: gymnasium.Env) -> tuple[int, int]:
 
 
 def _registered(name: str, render_mode: str | None, options: Sequence[str] = ()) -> gymnasium.Env:
-    if name.count(":") > 1:
+    module, colon, own = name.partition(":")
+    if ":" in own or (colon and not all(part.isidentifier() for part in module.split("."))):
         raise ValueError(f"no environment {name!r}: one's own is named my_package:MyEnv-v0")
     arguments = keywords("env_option", options)
     if reserved := arguments.keys() & {"render_mode", "disable_env_checker"}:
