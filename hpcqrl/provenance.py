@@ -18,7 +18,7 @@ from hpcqrl.parallel.agents import Agents, library
 from hpcqrl.recorded import Recorded
 from hpcqrl.results.schema import FORMAT
 
-PACKAGES = ("numpy", "numba", "torch", "pennylane", "gymnasium", "minigrid")
+PACKAGES = ("numpy", "numba", "torch", "pennylane", "gymnasium", "minigrid", "envpool")
 _JOB = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "FLUX_JOB_ID")
 
 
@@ -53,7 +53,6 @@ def attributes(
         "hpcqrl": hpcqrl.__version__,
         "python": platform.python_version(),
         **{name: _version(name) for name in PACKAGES},
-        **({"envpool": _version("envpool")} if getattr(run.config, "vector", "") == "envpool" else {}),
         "mpi": library(),
     }
 

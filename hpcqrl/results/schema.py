@@ -109,7 +109,7 @@ PROVENANCE = {
     "pennylane": "version of PennyLane",
     "gymnasium": "version of Gymnasium",
     "minigrid": "version of MiniGrid",
-    "envpool": "version of EnvPool, whose environments were played in",
+    "envpool": "version of EnvPool; empty where it is not installed",
     "mpi": "MPI library and its version",
 }
 
