@@ -1,9 +1,13 @@
 """Small trainings by PPO, in this process or another, and environments whose returns are known."""
 
+import os
+import signal
+import time
+
 import built
 import gymnasium
 import numpy as np
-from launch import ROOT, hpcqrl
+from launch import BIN, ROOT, finish, hpcqrl, start, worker_pids
 
 from hpcqrl.results.reader import read_run
 from hpcqrl.systems import ppo
@@ -17,6 +21,22 @@ def train(out, *options, ranks=1):
     done = hpcqrl("train", "ppo", "--out", str(out), *options, ranks=ranks, **PATH)
     assert done.returncode == 0, done.stdout + done.stderr
     return read_run(out)
+
+
+def killed_and_resumed(folder, *options, ranks):
+    """The same training twice: whole, and after a kill and a resumption."""
+    whole, cut = folder / "whole.h5", folder / "cut.h5"
+    train(whole, *options, ranks=ranks)
+    command = (str(BIN / "hpcqrl"), "train", "ppo", *options, "--checkpoint-every", "0.2", "--out", str(cut))
+    process = start(*command, ranks=ranks)
+    while not (cut.exists() and "checkpointed" in read_run(cut).attributes):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    os.kill(worker_pids(process.pid)[0], signal.SIGKILL)
+    finish(process)
+    assert not read_run(cut).complete
+    assert hpcqrl("resume", str(cut), ranks=ranks).returncode == 0
+    return read_run(whole), read_run(cut)
 
 
 class Nine(gymnasium.Env):

@@ -1,21 +1,16 @@
 """EnvPool's environments are Gymnasium's, end as they do, and are at a resumption where they were."""
 
-import os
-import signal
 import sys
-import time
 
 import built
 import numpy as np
 import pytest
-from launch import BIN, finish, hpcqrl, start, worker_pids
-from small_ppo import SMALL, Notes, train, trained
+from small_ppo import SMALL, Notes, killed_and_resumed, trained
 from test_resume import same
 
 from hpcqrl.envs.make import make_either
 from hpcqrl.envs.pool import Pool
 from hpcqrl.player import Player
-from hpcqrl.results.reader import read_run
 from hpcqrl.systems import ppo
 
 
@@ -160,19 +155,11 @@ def test_an_action_out_of_a_file_that_there_is_not_is_refused(installed):
 
 
 def test_killed_and_resumed_it_ends_with_the_same_bits(installed, tmp_path):
-    whole, cut = tmp_path / "whole.h5", tmp_path / "cut.h5"
-    options = ("--vector", "envpool", "--model", "classical", "--steps", "20000", *SMALL)
-    train(whole, *options, ranks=2)
-    command = (str(BIN / "hpcqrl"), "train", "ppo", *options, "--checkpoint-every", "0.2", "--out", str(cut))
-    process = start(*command, ranks=2)
-    while not (cut.exists() and "checkpointed" in read_run(cut).attributes):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.02)
-    os.kill(worker_pids(process.pid)[0], signal.SIGKILL)
-    finish(process)
-    assert not read_run(cut).complete
-    assert hpcqrl("resume", str(cut), ranks=2).returncode == 0
-    same(read_run(whole), read_run(cut))
+    same(
+        *killed_and_resumed(
+            tmp_path, "--vector", "envpool", "--model", "classical", "--steps", "20000", *SMALL, ranks=2
+        )
+    )
 
 
 def test_agents_learn(installed):

@@ -1,7 +1,6 @@
 """PPO's runs are the same on any number of agents, outlive kills, and can be played, exported and described."""
 
 import json
-import os
 import signal
 import time
 
@@ -9,9 +8,9 @@ import built
 import numpy as np
 import pytest
 import torch
-from launch import BIN, finish, hpcqrl, start, worker_pids
+from launch import BIN, finish, hpcqrl, start
 from resealed import resealed
-from small_ppo import NORMALISED, PATH, SMALL, Notes, train, trained
+from small_ppo import NORMALISED, PATH, SMALL, Notes, killed_and_resumed, train, trained
 from test_resume import same
 
 from hpcqrl.envs.make import make_either
@@ -47,20 +46,7 @@ def test_agents_with_environments_each_do_as_one_with_all_of_them(tmp_path, mode
     ],
 )
 def test_killed_and_resumed_it_ends_with_the_same_bits(tmp_path, env, ranks, options):
-    whole, cut = tmp_path / "whole.h5", tmp_path / "cut.h5"
-    options = ("--env", env, *SMALL, *options)
-    train(whole, *options, ranks=ranks)
-    process = start(
-        str(BIN / "hpcqrl"), "train", "ppo", *options, "--checkpoint-every", "0.2", "--out", str(cut), ranks=ranks
-    )
-    while not (cut.exists() and "checkpointed" in read_run(cut).attributes):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.02)
-    os.kill(worker_pids(process.pid)[0], signal.SIGKILL)
-    finish(process)
-    assert not read_run(cut).complete
-    assert hpcqrl("resume", str(cut), ranks=ranks).returncode == 0
-    same(read_run(whole), read_run(cut))
+    same(*killed_and_resumed(tmp_path, "--env", env, *SMALL, *options, ranks=ranks))
 
 
 @pytest.mark.parametrize("env", ["CartPole-v1", "Pendulum-v1", "odd_environments:OwnNumbers-v0"])
