@@ -7,9 +7,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from hpcqrl import one_thread  # noqa: F401  (before NumPy and torch are imported, where they have not been)
+from hpcqrl import one_thread  # before NumPy and torch are imported, where they have not been
 from hpcqrl.brought import name_of
 from hpcqrl.configuration import from_options
+from hpcqrl.lines import say
 from hpcqrl.systems import find
 from hpcqrl.systems.contract import Config
 
@@ -84,13 +85,13 @@ def _on_all_ranks(patience: float, lose_at_most: int) -> Iterator[tuple["Agents"
     interruption = Interruption(patience)
     try:
         agents = start(interruption, lose_at_most)
-        with errors_end_all(agents, alone=False):
+        with errors_end_all(agents, alone=False), one_thread.also_of_those_that_came_first():
             yield agents, interruption
     except Refused as refused:
         raise ValueError(re.sub("--([a-z]+)", r"\1", str(refused))) from None  # where options are arguments
     except Interrupted as interrupted:
         if agents.rank == 0:
-            print(f"interrupted: {interrupted}", flush=True)
+            say(f"interrupted: {interrupted}")
         if interruption.from_keyboard:
             raise KeyboardInterrupt from None
         raise SystemExit(EXIT_STATUS) from None

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from hpcqrl.lines import say
 from hpcqrl.parallel.agents import Agents
-from hpcqrl.progress import say
 from hpcqrl.recorded import Recorded
 from hpcqrl.systems.contract import Needs
 

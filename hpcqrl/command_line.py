@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 import tyro
 
 from hpcqrl.interruption import EXIT_STATUS, Interruption
+from hpcqrl.lines import say, warn
 from hpcqrl.parallel.launcher import launched_rank, take_gpu
-from hpcqrl.progress import say
 from hpcqrl.systems import SYSTEMS, find
 from hpcqrl.systems.contract import AnySystem
 
@@ -41,7 +41,7 @@ def say_once(text: str) -> None:
 def refuse(reason: str) -> NoReturn:
     """End with status 2 and one message for the whole job."""
     if launched_rank() == 0:
-        print(f"hpcqrl: {reason}", file=sys.stderr, flush=True)
+        warn(f"hpcqrl: {reason}")
     sys.exit(2)
 
 
@@ -111,7 +111,7 @@ def without_mpi(do: Callable[[], None], file: object = "") -> None:
     except BrokenPipeError:
         raise
     except (ValueError, OSError, ImportError, MemoryError) as error:
-        print(f"hpcqrl: {_of_file(file, str(error))}", file=sys.stderr, flush=True)
+        warn(f"hpcqrl: {_of_file(file, str(error))}")
         sys.exit(2)
 
 

@@ -9,12 +9,13 @@ from typing import Protocol
 from numpy.typing import NDArray
 
 from hpcqrl.interruption import EXIT_STATUS, Interruption
+from hpcqrl.lines import say
 from hpcqrl.parallel.agents import Agents
 from hpcqrl.parallel.errors import Interrupted
 from hpcqrl.parallel.meeting import Meeting
 from hpcqrl.parallel.pushes import Parameters
 from hpcqrl.parallel.waiting import clock, late, ranks
-from hpcqrl.progress import Progress, say
+from hpcqrl.progress import Progress
 from hpcqrl.quantum.cost import Cost
 from hpcqrl.results import parts
 from hpcqrl.results.checkpoint import read_checkpoint

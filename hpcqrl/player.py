@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcqrl.envs.side_by_side import SideBySide, Steps
-from hpcqrl.progress import say
+from hpcqrl.lines import say
 from hpcqrl.randomness import Numbers, as_int, jump_random_states, own_seeds, random_states, set_random_states
 from hpcqrl.rl.running_moments import RunningMoments, normalised
 from hpcqrl.states import State
@@ -140,6 +140,7 @@ class Player:
             self._waited = 0.0
         self.episodes += int(counts.sum())
         self._finished = []
+        journal.tick(self.steps)
 
     def common(self) -> State:
         """What a checkpoint keeps once for all."""

@@ -1,7 +1,5 @@
 """What a run says: a live line on a terminal, a plain one every 10 s elsewhere, and at its end what it was."""
 
-import os
-import sys
 import time
 from collections import deque
 from contextlib import suppress
@@ -9,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpcqrl.lines import say
 from hpcqrl.results.costs import costs_in_words
 
 if TYPE_CHECKING:
@@ -16,14 +15,6 @@ if TYPE_CHECKING:
 
 _PLAIN_INTERVAL = 10.0  # seconds
 _LIVE_INTERVAL = 0.1
-
-
-def say(text: str) -> None:
-    """Print a line at once. Where nobody reads any more, or the log's disk is full, the run goes on without."""
-    try:
-        print(text, flush=True)
-    except OSError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (for good)
 
 
 class Progress:
@@ -121,11 +112,13 @@ def _live_bar(whole: int, title: str) -> tuple[Any, Any]:
     return bar, bar.add_task(title, total=whole, facts="starting")
 
 
-def summary(run: "Run", duration: float) -> str:
-    """What a complete run of so many seconds was, in some lines."""
+def summary(run: "Run", duration: float, done: int, unit: str) -> str:
+    """What a complete run of so many seconds was, in some lines. done: how many episodes, or steps, which is `unit`;
+    steps are then also those of episodes that have not ended.
+    """
     episodes = run.episodes
-    part, steps = min(100 * run.agents, max(1, len(episodes) // 2)), episodes["length"].sum()
-    unit, done = ("steps", steps) if "steps" in run.config else ("episodes", len(episodes))
+    part = min(100 * run.agents, max(1, len(episodes) // 2))
+    steps = done if unit == "steps" else episodes["length"].sum()
     lines = [
         f"{run.agents} agent{'s' * (run.agents > 1)}, {len(episodes):,} episodes, {steps:,} environment steps "
         f"in {duration:.1f} s ({_plain(done / duration)} {unit}/s)"

@@ -13,11 +13,12 @@ from hpcqrl.evaluation import close
 from hpcqrl.gpus import shared
 from hpcqrl.interruption import EXIT_STATUS, Interruption
 from hpcqrl.journal import Journal
+from hpcqrl.lines import say
 from hpcqrl.memory import as_large_as_memory
 from hpcqrl.parallel.agents import Agents
 from hpcqrl.parallel.launcher import output_is_terminal
 from hpcqrl.parallel.root import root_serves
-from hpcqrl.progress import Progress, say, summary
+from hpcqrl.progress import Progress, summary
 from hpcqrl.quantum.backend import this_rank
 from hpcqrl.quantum.cost import counted
 from hpcqrl.quantum.patient import QpuFailed
@@ -138,8 +139,8 @@ def _run(
             raise
         agent.model.layout.load(parameters or {})  # ValueError for one that is missing, while there is a checkpoint
         duration = journal.close(parameters)
-    if recorder is not None:
-        say(summary(read_run(out, own=True), duration))
+    if progress is not None:
+        say(summary(read_run(out, own=True), duration, progress.done, progress.unit))
     agents.barrier()  # whoever goes on after this finds the file complete
 
 

@@ -41,8 +41,8 @@ def run(folder: Path, chosen: str, processes: int, until: float) -> list[str]:
     """Have the tests of these marks run by so many processes; a line for each test or process that failed."""
     taken, failed = folder / "taken", []
     taken.mkdir(parents=True)
-    variables = os.environ | {"HPCQRL_TEST_TAKEN": str(taken), "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", chosen]
+    variables = os.environ | {"HPCQRL_TEST_TAKEN": str(taken)}
+    command = [sys.executable, "-u", "-m", "pytest", "-p", "no:cacheprovider", "-m", chosen]
     logs = [folder / f"{number}.log" for number in range(1, processes + 1)]
     started = []
     for log in logs:

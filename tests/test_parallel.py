@@ -2,10 +2,11 @@
 
 import os
 import re
+import subprocess
 import sys
 
 import pytest
-from launch import OPEN_MPI, finish, run, start
+from launch import OPEN_MPI, ROOT, finish, run, start
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4, 8])
@@ -32,9 +33,22 @@ def test_no_push_is_lost_with_open_mpi(open_mpi):
 
 @pytest.mark.parametrize(("ranks", "crowded"), [(1, False), (2, True)])
 def test_ranks_that_share_the_only_core_they_may_use_are_crowded(ranks, crowded):
-    program = "from hpcqrl.parallel.agents import start; print(start()._crowded)"
+    program = "from hpcqrl.parallel.agents import start; import os; os.write(1, b'%d\\n' % start()._crowded)"
     done = run("taskset", "-c", str(min(os.sched_getaffinity(0))), sys.executable, "-c", program, ranks=ranks)
-    assert done.stdout.split() == [str(crowded)] * ranks, done
+    assert done.stdout.split() == [str(int(crowded))] * ranks, done
+
+
+@pytest.mark.skipif(not hasattr(os, "O_DIRECT"), reason="pipes that keep writes apart are Linux's")
+@pytest.mark.parametrize(("says", "number"), [("say", 1), ("warn", 2)])
+def test_a_line_is_written_in_one_piece_for_no_other_ranks_to_end_up_within_it(says, number):
+    """Also where output is not buffered, where print writes the text and its end one after the other."""
+    read, write = os.pipe2(os.O_DIRECT)
+    program = f"from hpcqrl.lines import {says}; {says}('an end')"
+    into = {1: "stdout", 2: "stderr"}[number]
+    subprocess.run([sys.executable, "-u", "-c", program], cwd=ROOT, check=True, timeout=60, **{into: write})
+    os.close(write)
+    assert os.read(read, 4096) == b"an end\n"
+    os.close(read)
 
 
 def test_a_rank_takes_the_gpu_of_its_number_on_the_node():

@@ -23,6 +23,18 @@ from hpcqrl.systems import ppo
 from hpcqrl.systems.ppo import distribution
 
 
+@pytest.mark.parametrize(
+    ("system", "every", "options"),
+    [("ppo", 2048, ()), ("hdqnn-td3", 600, ("--random-steps", "250", "--batch", "16"))],
+)
+def test_the_steps_of_a_run_are_all_of_them_also_those_of_episodes_that_have_not_ended(
+    tmp_path, system, every, options
+):
+    steps = str(every if system == "ppo" else every // 2)  # of all agents, and of each
+    done = hpcqrl("train", system, "--steps", steps, *options, "--out", str(tmp_path / "run.h5"), ranks=2)
+    assert f" {every:,} environment steps in " in done.stdout, done
+
+
 @pytest.mark.parametrize(("model", "ranks"), [("quantum", 4), ("classical", 2)])
 def test_agents_with_environments_each_do_as_one_with_all_of_them(tmp_path, model, ranks):
     """Where a minibatch is the whole batch; the order of sums makes differences, which grow: so these are few steps."""

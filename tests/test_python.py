@@ -1,5 +1,6 @@
 """From Python: train, alone or under mpiexec, and read a run; in a script as in a notebook."""
 
+import os
 import sys
 
 import numpy as np
@@ -38,6 +39,26 @@ def ladder(qubits, layers):
 
 path = hpcqrl.train("qa3c", circuit=ladder, qubits=3, episodes=20, out=sys.argv[1])
 print(hpcqrl.load(path).policy()([0.0, 0.1, 0.0, 0.1]))
+"""
+THREADS = """
+import sys
+import numpy
+import torch
+import hpcqrl
+from threadpoolctl import threadpool_info
+from hpcqrl.quantum.circuits import efficient_su2
+
+threads = lambda: max(pool["num_threads"] for pool in threadpool_info())
+before, within = threads(), []
+
+
+def circuit(qubits, layers):
+    within.append(threads())
+    return efficient_su2(qubits, layers)
+
+
+hpcqrl.train("qa3c", circuit=circuit, qubits=3, episodes=4, out=sys.argv[1])
+print(before, within, threads())
 """
 LOAD = """
 import sys
@@ -218,3 +239,14 @@ def test_options_of_the_wrong_kind_are_refused(tmp_path, option):
         hpcqrl.train("qa3c", out=tmp_path / "x.h5", **option)
     numbers = {"episodes": np.int64(2), "learning_rate": np.float32(1e-3)}
     assert hpcqrl.train("qa3c", qubits=2, out=tmp_path / "y.h5", **numbers).exists()
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_a_rank_has_one_thread_also_where_numpy_and_torch_came_first(tmp_path, monkeypatch):
+    """But where one has asked for more; and a notebook has its threads back afterwards."""
+    cores = len(os.sched_getaffinity(0))
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    for variables, during in (({}, 1), ({"OMP_NUM_THREADS": str(cores)}, cores)):
+        done = run(sys.executable, "-c", THREADS, str(tmp_path / f"{during}.h5"), **variables)
+        assert done.stdout.splitlines()[-1] == f"{cores} {[during]} {cores}", done

@@ -72,7 +72,7 @@ class Agents:
         """RuntimeError on all ranks if the vector is not bit-identical on all of them. All must call."""
         checksum = np.array([zlib.crc32(vector.tobytes())], np.int64)
         extremes = np.concatenate([checksum, -checksum])
-        self._all_come(self.comm.Iallreduce(MPI.IN_PLACE, extremes, MPI.MAX))
+        self._all_come(self.comm.Iallreduce(MPI.IN_PLACE, extremes, MPI.MAX), asleep=self._crowded)
         if extremes[0] != -extremes[1]:
             raise RuntimeError(
                 f"{what} is no longer the same on all {self.size} ranks (rank {self.rank}: {checksum[0]})"

@@ -1,13 +1,13 @@
 """What goes wrong on one rank ends all: said once, whatever the others wait for."""
 
 import os
-import sys
 import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from hpcqrl.lines import warn
 from hpcqrl.parallel.exits import no_exits
 from hpcqrl.parallel.losses import is_loss
 from hpcqrl.parallel.mpi import MPI
@@ -67,8 +67,7 @@ def errors_end_all(agents: "Agents", alone: bool = True) -> Iterator[None]:
             for other in set(range(agents.size)) - {agents.rank}:
                 agents.comm.Isend([None, 0, MPI.BYTE], other, _SPOKEN)
         message = f"hpcqrl: {_said(error, agents.rank)}"
-        with suppress(OSError):  # where nobody reads, all end nevertheless
-            print(message, file=sys.stderr, flush=True)
+        warn(message)
         time.sleep(0.5 * TURN)  # an abort may overtake what the launcher has not yet passed on
         status = getattr(error, "status", 1)
         if agents.size == 1:

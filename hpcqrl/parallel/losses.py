@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcqrl.lines import say
 from hpcqrl.parallel.mpi import MPI
-from hpcqrl.parallel.waiting import print_line, ranks
+from hpcqrl.parallel.waiting import ranks
 
 _GONE = (MPI.ERR_PROC_FAILED, MPI.ERR_PROC_FAILED_PENDING)  # what an error with a lost rank is
 _ROOT = 0
@@ -52,7 +53,7 @@ class Losses:
                 f"{ranks(sorted(found))} been lost, and with --lose-at-most {self.at_most} the run ends"
             )
         if found and comm.Get_rank() == _ROOT:
-            print_line(f"{ranks(sorted(found))} been lost; the others go on, and play what was begun there")
+            say(f"{ranks(sorted(found))} been lost; the others go on, and play what was begun there")
 
     def begin(self, held: list[list[int]]) -> None:
         """Of the root: each rank has these episodes, from a checkpoint."""

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcqrl.lines import say
 from hpcqrl.parallel.agents import Agents
 from hpcqrl.parallel.errors import Interrupted, Refused
 from hpcqrl.parallel.pushes import Optimiser, Parameters
@@ -53,7 +54,7 @@ def share(
     shared: Parameters
     if agents.root_serves:
         if push == "accumulate" and agents.rank == 0:
-            print("it takes all steps itself, with one optimiser: --push accumulate has no effect", flush=True)
+            say("it takes all steps itself, with one optimiser: --push accumulate has no effect")
         shared = ServedParameters(agents, theta, optimiser, counters, saved)
     else:
         shared = SharedParameters(agents, theta, optimiser, counters, push, saved)

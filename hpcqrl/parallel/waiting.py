@@ -1,13 +1,11 @@
 """Waiting for other ranks: who does not come is named, and a run that was told to end does so without them."""
 
-import os
-import sys
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from hpcqrl.lines import say
 from hpcqrl.parallel.mpi import MPI, can_lose
 
 if TYPE_CHECKING:
@@ -74,14 +72,14 @@ class Waiting:
         first = self._agents.rank == min(self._waiting)
         self._next = 2.0 * max(seconds, self._late)
         if first:
-            print_line(
+            say(
                 f"{ranks(missing)} not come for {seconds:.0f} s, since {clock(seconds)}: the others wait"
                 if self.for_ is None
                 else f"rank {self.for_} has not answered for {seconds:.0f} s, since {clock(seconds)}"
             )
         if self._agents.told.ends_after(seconds):
             if first:
-                print_line(f"ended without {ranks(missing, have=False)}; what was kept before can be resumed")
+                say(f"ended without {ranks(missing, have=False)}; what was kept before can be resumed")
             else:
                 time.sleep(2.0)  # the first says it
             self._agents.abort(AGAIN_LATER)
@@ -119,9 +117,3 @@ def ranks(numbers: list[int], have: bool = True) -> str:
 def clock(seconds: float) -> str:
     """The time of day so many seconds ago."""
     return time.strftime("%H:%M:%S", time.localtime(time.time() - seconds))
-
-
-def print_line(text: str) -> None:
-    """Say it, if anybody can still hear it."""
-    with suppress(OSError):
-        os.write(sys.stdout.fileno() if hasattr(sys.stdout, "fileno") else 1, f"{text}\n".encode())

@@ -8,7 +8,6 @@ import hashlib
 import os
 import platform
 import stat
-import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numba
+
+from hpcqrl.lines import warn
 
 
 def _cache_folder() -> Path:
@@ -48,8 +49,7 @@ def _is_own(folder: Path) -> bool:
 @cache
 def _say_once() -> None:
     """That kernels are about to be compiled: whoever waits for them shall know for what."""
-    with suppress(OSError):
-        print(f"compiling circuit kernels on {platform.node()}, once for this machine", file=sys.stderr, flush=True)
+    warn(f"compiling circuit kernels on {platform.node()}, once for this machine")
 
 
 class _Forgiving:

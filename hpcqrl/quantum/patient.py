@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcqrl.lines import say
 from hpcqrl.quantum.circuit import CircuitError
 from hpcqrl.quantum.cost import Cost
 from hpcqrl.quantum.device import Device, Floats, Pullback
@@ -72,7 +73,7 @@ class PatientDevice:
                 if retry == self._retries:
                     raise QpuFailed(f"{self._name} has failed {retry + 1} times: {reason}") from error
             at = f"{time.strftime('%H:%M:%S')}, after {time.monotonic() - begin:.1f} s"
-            print(f"{self._name} failed at {at} ({reason}); tried again in {wait:g} s", flush=True)
+            say(f"{self._name} failed at {at} ({reason}); tried again in {wait:g} s")
             time.sleep(wait)
             wait *= 2.0
 
