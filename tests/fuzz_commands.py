@@ -81,24 +81,26 @@ FILES = (
 )
 
 
-def main(lines: int = 200, seed: int = 0, at_once: int = 50) -> None:
-    """lines: how many; seed: of chance; at_once: how many a process runs."""
+def main(lines: int = 200, seed: int = 0, at_once: int = 50, begin: int = 0) -> None:
+    """lines: how many; seed: of chance; at_once: how many a process runs; begin: the number of the first one."""
     done = 0
     with tempfile.TemporaryDirectory() as folder:
-        for first in range(0, lines, at_once):
+        for first in range(begin, begin + lines, at_once):
             command = [
                 sys.executable,
                 __file__,
                 "--some",
                 str(seed),
                 str(first),
-                str(min(at_once, lines - first)),
+                str(min(at_once, begin + lines - first)),
                 folder,
             ]
             variables = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "COLUMNS": "100"}
             ended = subprocess.run(command, capture_output=True, text=True, env=variables, cwd=folder)
             if ended.returncode:
-                sys.exit(f"{ended.stdout[-6000:]}\n{ended.stderr[-6000:]}\nstatus {ended.returncode}")
+                sys.exit(
+                    f"{ended.stdout[-6000:]}\n{ended.stderr[-6000:]}\nstatus {ended.returncode}, in lines {first} to {first + at_once}"
+                )
             left = [path.name for path in Path(folder).iterdir()]
             if left:
                 sys.exit(f"something is left behind: {left}\n{ended.stdout}")
@@ -110,10 +112,11 @@ def some(seed: int, first: int, number: int, folder: Path) -> None:
     """Run some lines in this process."""
     import hpcqrl.__main__ as command_line
     from hpcqrl import run
+    from hpcqrl.memory import as_large_as_memory
 
     def prepare(agents, interruption, run, out, overwrite, every, resumed=None):
         """Instead of a whole run: what comes before its training."""
-        with agents.together():
+        with agents.together(), as_large_as_memory():
             run.system.needs(run.config)
             run.system.Agent(run.config, agents.rank, run.circuit)
 
