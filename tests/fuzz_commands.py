@@ -98,9 +98,8 @@ def main(lines: int = 200, seed: int = 0, at_once: int = 50, begin: int = 0) -> 
             variables = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "COLUMNS": "100"}
             ended = subprocess.run(command, capture_output=True, text=True, env=variables, cwd=folder)
             if ended.returncode:
-                sys.exit(
-                    f"{ended.stdout[-6000:]}\n{ended.stderr[-6000:]}\nstatus {ended.returncode}, in lines {first} to {first + at_once}"
-                )
+                where = f"status {ended.returncode}, in lines {first} to {first + at_once}"
+                sys.exit(f"{ended.stdout[-6000:]}\n{ended.stderr[-6000:]}\n{where}")
             left = [path.name for path in Path(folder).iterdir()]
             if left:
                 sys.exit(f"something is left behind: {left}\n{ended.stdout}")
