@@ -170,7 +170,7 @@ def start(told: Told | None = None, lose_at_most: int = 0) -> Agents:
     Raises Refused if the launcher and the MPI library do not belong together, or cannot go on without a rank.
     """
     agents = Agents(MPI.COMM_WORLD, told)
-    reason = lonely(agents.size)
+    reason = lonely(agents.size, library())
     if reason:
         raise Refused(reason)
     if lose_at_most:

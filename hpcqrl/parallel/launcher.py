@@ -24,8 +24,8 @@ def launched_rank() -> int:
     return found[1] if found else 0
 
 
-def lonely(size: int) -> str | None:
-    """Why an MPI world of this size cannot be what the launcher meant, or None.
+def lonely(size: int, library: str) -> str | None:
+    """Why an MPI world of this size cannot be what the launcher meant, or None. library: whose world it is, in words.
 
     A process that starts under the launcher of another MPI library often believes to be alone: N runs instead of one.
     """
@@ -33,9 +33,9 @@ def lonely(size: int) -> str | None:
     if size != 1 or found is None or found[1] == 1:
         return None
     return (
-        f"the launcher started {found[1]} processes ({found[0]}), but this process's MPI library sees only itself; "
-        "launcher and library are of two MPI installations: use the mpiexec or srun --mpi=... that belongs to the "
-        "library that `hpcqrl check` names"
+        f"the launcher started {found[1]} processes ({found[0]}), but this process's MPI library, {library}, sees only "
+        "itself; launcher and library do not belong together: use the library's own mpiexec, or srun "
+        f"{'--mpi=pmix' if 'Open MPI' in library else '--mpi=pmi2'}"
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from launch import PATIENCE, ROOT
+from readme import commands
 
 from hpcqrl.results.reader import read_run
 
@@ -32,6 +33,23 @@ def until(condition, log, seconds=PATIENCE):
     while not condition():
         assert time.monotonic() < end, log.read_text() if log.exists() else f"{log} does not exist"
         time.sleep(0.1)
+
+
+def test_the_readmes_commands_work_word_for_word_on_four_nodes(cluster, tmp_path):
+    """But for numbers of nodes and tasks, and that an array is of one element, and all train for shorter, elsewhere."""
+    (check,) = (line for line in commands() if line.startswith("srun"))
+    said = cluster.call("srun", "--nodes=4", "--ntasks=8", *check.split()[1:], COLUMNS="120")
+    assert all(f" n{number} " in said for number in (1, 2, 3, 4)), said
+    lines = [line for line in commands() if line.startswith("sbatch")]
+    small = ("--env", "MiniGrid-Empty-5x5-v0", *SMALL["qa3c"][2:]), SMALL["dist_qtrl"]
+    for number, (line, shorter) in enumerate(zip(lines, small, strict=True)):
+        out = tmp_path / f"{number}.h5"
+        words = line.replace("--array=0-19", "--array=3-3").replace("--ntasks=32", "--ntasks=8").split()
+        job = cluster.call(
+            *words[:1], "--parsable", f"--output={tmp_path}/{number}.log", *words[1:], *shorter, "--out", out
+        )
+        assert cluster.wait(job.strip())["JobState"] == "COMPLETED", (tmp_path / f"{number}.log").read_text()
+        assert read_run(next(tmp_path.glob(f"{number}*.h5"))).complete
 
 
 @pytest.mark.parametrize("script", SMALL)
