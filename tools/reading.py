@@ -155,7 +155,7 @@ def label(run: Run, runs: Iterable[Run], but: Sequence[str] = ("seed",)) -> str:
     """The run's system, its agents, and whatever of its configuration other runs of that system do not share."""
     alike = [other for other in runs if other.system == run.system]
     differs = [
-        f"{name} {value}"
+        f"default {name}" if value is None else f"{name} {value}"
         for name, value in run.config.items()
         if name not in but and any(other.config.get(name) != value for other in alike)
     ]

@@ -10,6 +10,7 @@ Floats = NDArray[np.floating]
 Term = tuple[float, int] | tuple[float, int, int]
 
 MOST_INPUTS = 16  # of one parameter
+_NEAREST = 4  # values on either side that may be a line's, whose ratio is not known beyond rounding
 _TINY = 1e-9  # relative to what a parameter is made of: below it is rounding
 
 
@@ -46,7 +47,9 @@ def find(parameters_at: Callable[[Floats], Floats], numbers: int) -> list[Parame
     for bit in range(bits):  # any two of the numbers have different signs in one of these
         values[6 + bit, np.arange(numbers) >> bit & 1 == 1] *= -1.0
     seen = np.array([parameters_at(row) for row in values])
-    found = [_line(values, column) for column in seen.T]
+    ratios = (values[2] - values[0]) / (values[1] - values[0])
+    order = np.argsort(ratios)
+    found = [_line(values, column, ratios[order], order) for column in seen.T]
     curved = [index for index, parameter in enumerate(found) if parameter is None]
     if not curved:
         return found
@@ -65,18 +68,24 @@ def find(parameters_at: Callable[[Floats], Floats], numbers: int) -> list[Parame
     return found
 
 
-def _line(values: Floats, seen: Floats) -> Parameter | None:
-    """The straight line in one of the values that what is seen follows, if there is one."""
+def _line(values: Floats, seen: Floats, ratios: Floats, order: NDArray[np.integer]) -> Parameter | None:
+    """The straight line in one of the values that what is seen follows, if there is one.
+
+    ratios: of two of each value's steps, in order; a line's steps have the ratio of its value's, so that few values
+    need to be tried, however many there are.
+    """
     if np.ptp(seen) == 0.0:
         return Parameter(float(seen[0]))
-    if not values.size or not np.isfinite(seen).all():
+    if not values.size or not np.isfinite(seen).all() or seen[1] == seen[0]:
         return None
-    slopes = (seen[1:] - seen[0])[:, None] / (values[1:] - values[0])
+    place = np.searchsorted(ratios, (seen[2] - seen[0]) / (seen[1] - seen[0]))
+    nearest = order[max(0, place - _NEAREST) : place + _NEAREST]
+    slopes = (seen[1:] - seen[0])[:, None] / (values[1:, nearest] - values[0, nearest])
     error = np.ptp(slopes, axis=0)
-    index = int(np.argmin(error))
-    if error[index] > _TINY * (1.0 + abs(slopes[0, index])):
+    best = int(np.argmin(error))
+    if error[best] > _TINY * (1.0 + abs(slopes[0, best])):
         return None
-    scale = slopes[:, index].mean()
+    index, scale = int(nearest[best]), slopes[:, best].mean()
     return Parameter(float(np.round(seen[0] - scale * values[0, index], 12)), ((_rounded(scale), index),))
 
 
