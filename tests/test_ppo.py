@@ -48,7 +48,15 @@ def written_out(kind, part, who, x):
 @pytest.mark.parametrize("env", ["CartPole-v1", "Pendulum-v1"])
 @pytest.mark.parametrize(("model", "critic"), [("quantum", "classical"), ("classical", "quantum")])
 def test_the_gradient_is_that_of_the_clipped_objective(env, model, critic):
-    options = {"env": env, "model": model, "critic": critic, "qubits": 3, "layers": 2, "entropy_weight": 0.03}
+    options = {
+        "env": env,
+        "model": model,
+        "critic": critic,
+        "qubits": 3,
+        "layers": 2,
+        "entropy_weight": 0.03,
+        "value_weight": 0.3,
+    }
     agent = built.agent(ppo, envs=2, rollout=4, minibatch=8, clip=0.1, **options)
     random = np.random.default_rng(0)
     agent.theta = agent.theta + 0.5 * random.standard_normal(agent.theta.size)
@@ -72,9 +80,30 @@ def test_the_gradient_is_that_of_the_clipped_objective(env, model, critic):
     ratio, advantage = torch.exp(log_probability - torch.tensor(before)), torch.tensor(batch.advantage)
     clipped = torch.min(ratio * advantage, ratio.clamp(0.9, 1.1) * advantage)
     assert ((ratio < 0.9) | (ratio > 1.1)).any(), "some are clipped"
-    (-clipped - 0.03 * entropy + 0.5 * (value - torch.tensor(batch.value_target)) ** 2).mean().backward()
+    (-clipped - 0.03 * entropy + 0.3 * (value - torch.tensor(batch.value_target)) ** 2).mean().backward()
     theirs = np.concatenate([tensor.grad.numpy().reshape(-1) for tensor in part.values()])
     assert np.allclose(ours, theirs, atol=3e-6), np.abs(ours - theirs).max()
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_step_is_torchs_with_the_norm_of_each_network_or_of_both_cut(together):
+    agent = built.agent(ppo, joint_gradient_norm=together, max_gradient_norm=0.3)
+    actor, random = agent.model.actor.size, np.random.default_rng(2)
+    theta = [torch.tensor(part, requires_grad=True) for part in (agent.theta[:actor], agent.theta[actor:])]
+    rates = agent.config.actor_learning_rate, agent.config.critic_learning_rate
+    adams = [torch.optim.Adam([part], lr=rate, eps=1e-5) for part, rate in zip(theta, rates, strict=True)]
+    for step in range(5):
+        gradient = random.normal(size=agent.theta.size) * np.where(np.arange(agent.theta.size) < actor, 1e-5, 1.0)
+        left = 1.0 - 0.1 * step
+        for part, number, adam, rate in zip(theta, np.split(gradient, [actor]), adams, rates, strict=True):
+            part.grad, adam.param_groups[0]["lr"] = torch.tensor(number), rate * left
+        for parts in [theta] if together else [[part] for part in theta]:
+            torch.nn.utils.clip_grad_norm_(parts, 0.3)
+        for adam in adams:
+            adam.step()
+        agent.step(gradient, left)
+        expected = torch.cat(theta).detach().numpy()
+        assert np.allclose(agent.theta, expected, rtol=0, atol=1e-9), step
 
 
 def test_advantages_are_sums_of_what_was_better_than_expected():

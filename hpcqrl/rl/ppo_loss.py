@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcqrl.configuration import MOST_IN_A_BATCH, at_least, positive, within
+from hpcqrl.configuration import MOST_IN_A_BATCH, added, at_least, positive, within
 
 Floats = NDArray[np.floating]
 
@@ -49,8 +49,12 @@ class PpoOptions:
     """Let both fall linearly to 0 over the run [PPO-Q]."""
     entropy_weight: float = 0.0
     """Weight of the policy's entropy in the loss [PPO-Q]."""
+    value_weight: float = added(0.5, before=0.5)
+    """Weight of the value's squared error in the loss [PPO-Q]; it matters only with --joint-gradient-norm."""
     max_gradient_norm: float = 0.5
     """The gradient of each network is shortened to this norm [PPO-Q]."""
+    joint_gradient_norm: bool = added(False, before=False)
+    """That of both as one, instead [37 details, 11]: the actor then goes slowly as long as the critic is far off."""
     normalise_observations: bool = False
     """By their running mean and variance, over all agents [PPO-Q: for Acrobot]."""
     normalise_rewards: bool = False
@@ -64,7 +68,7 @@ def check_ppo(options: PpoOptions) -> None:
     at_least(0, entropy_weight=options.entropy_weight)
     within(0.0, 1.0, discount=options.discount, gae_lambda=options.gae_lambda, clip=options.clip)
     positive(actor_learning_rate=options.actor_learning_rate, critic_learning_rate=options.critic_learning_rate)
-    positive(max_gradient_norm=options.max_gradient_norm)
+    positive(max_gradient_norm=options.max_gradient_norm, value_weight=options.value_weight)
     steps = options.envs * options.rollout
     within(1, MOST_IN_A_BATCH, **{"envs x rollout": steps})
     if options.minibatch > steps or steps % options.minibatch:

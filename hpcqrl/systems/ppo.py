@@ -134,24 +134,24 @@ class Agent:
         return Batch(observation, action, log_probability, advantage, advantage + value_n)
 
     def gradient(self, batch: Batch, clip: float) -> Floats:
-        """Of the mean over a minibatch of -L^CLIP - c H + (V - target)^2 / 2 [eq. 9], in theta."""
+        """Of the mean over a minibatch of -L^CLIP - c2 H + c1 (V - target)^2 [eq. 9], in theta."""
         outputs, value, pullback = self.model.outputs_vjp(self.theta, batch.observation)
         log_ratio = self.distribution.log_probability(outputs, batch.action) - batch.log_probability
         weight = clipped_weights(log_ratio, batch.advantage, clip)
         gradient = weight[:, None] * self.distribution.log_probability_gradient(outputs, batch.action) / len(value)
         if self.config.entropy_weight:
             gradient -= self.config.entropy_weight * self.distribution.entropy_gradient(outputs)
-        return pullback(gradient, (value - batch.value_target) / len(value))  # no clipping of the value
+        value_gradient = 2.0 * self.config.value_weight * (value - batch.value_target) / len(value)
+        return pullback(gradient, value_gradient)  # no clipping of the value
 
     def step(self, gradient: Floats, left: float) -> None:
         """Move each network, by its own Adam of epsilon 1e-5. left: the share of the run that is still to come."""
         config, actor = self.config, self.model.actor.size
+        places, rates = (slice(actor), slice(actor, None)), (config.actor_learning_rate, config.critic_learning_rate)
         if not self.refusals.refuse(gradient):
-            for place, learning_rate in (
-                (slice(actor), config.actor_learning_rate),
-                (slice(actor, None), config.critic_learning_rate),
-            ):
-                clip_norm(gradient[place], config.max_gradient_norm)
+            for part in [gradient] if config.joint_gradient_norm else [gradient[place] for place in places]:
+                clip_norm(part, config.max_gradient_norm)
+            for place, learning_rate in zip(places, rates, strict=True):
                 adam = Adam(learning_rate * (left if config.decay_learning_rate else 1.0), epsilon=1e-5)
                 adam.step(self.theta[place], self.moments[:, place], self.updates, gradient[place])
         self.updates += 1
