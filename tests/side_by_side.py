@@ -42,7 +42,7 @@ def run(folder: Path, chosen: str, processes: int, until: float) -> list[str]:
     taken, failed = folder / "taken", []
     taken.mkdir(parents=True)
     variables = os.environ | {"HPCQRL_TEST_TAKEN": str(taken)}
-    command = [sys.executable, "-u", "-m", "pytest", "-p", "no:cacheprovider", "-m", chosen]
+    command = [sys.executable, "-u", "-m", "pytest", "-p", "no:cacheprovider", "--durations=12", "-m", chosen]
     logs = [folder / f"{number}.log" for number in range(1, processes + 1)]
     started = []
     for log in logs:

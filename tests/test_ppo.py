@@ -45,18 +45,11 @@ def written_out(kind, part, who, x):
     return layer("last", torch.stack(circuit(angles, part[f"{who}.circuit"]), -1))
 
 
-@pytest.mark.parametrize("env", ["CartPole-v1", "Pendulum-v1"])
+@pytest.mark.parametrize(("env", "clip_value"), [("CartPole-v1", False), ("Pendulum-v1", True)])
 @pytest.mark.parametrize(("model", "critic"), [("quantum", "classical"), ("classical", "quantum")])
-def test_the_gradient_is_that_of_the_clipped_objective(env, model, critic):
-    options = {
-        "env": env,
-        "model": model,
-        "critic": critic,
-        "qubits": 3,
-        "layers": 2,
-        "entropy_weight": 0.03,
-        "value_weight": 0.3,
-    }
+def test_the_gradient_is_that_of_the_clipped_objective(env, clip_value, model, critic):
+    options = {"env": env, "model": model, "critic": critic, "clip_value": clip_value, "qubits": 3, "layers": 2}
+    options |= {"entropy_weight": 0.03, "value_weight": 0.3}
     agent = built.agent(ppo, envs=2, rollout=4, minibatch=8, clip=0.1, **options)
     random = np.random.default_rng(0)
     agent.theta = agent.theta + 0.5 * random.standard_normal(agent.theta.size)
@@ -64,7 +57,8 @@ def test_the_gradient_is_that_of_the_clipped_objective(env, model, critic):
     outputs = agent.model.acting(agent.theta)(observation)
     action = agent.distribution.sample(outputs, [random] * 8)
     before = agent.distribution.log_probability(outputs, action) + 0.2 * random.normal(size=8)
-    batch = ppo.Batch(observation, action, before, random.normal(size=8), random.normal(size=8))
+    old = agent.model.outputs_vjp(agent.theta, observation)[1] + 0.2 * random.normal(size=8)
+    batch = ppo.Batch(observation, action, before, random.normal(size=8), old, random.normal(size=8))
     ours = agent.gradient(batch, 0.1)
 
     parts = agent.model.layout.split(agent.theta)
@@ -80,7 +74,11 @@ def test_the_gradient_is_that_of_the_clipped_objective(env, model, critic):
     ratio, advantage = torch.exp(log_probability - torch.tensor(before)), torch.tensor(batch.advantage)
     clipped = torch.min(ratio * advantage, ratio.clamp(0.9, 1.1) * advantage)
     assert ((ratio < 0.9) | (ratio > 1.1)).any(), "some are clipped"
-    (-clipped - 0.03 * entropy + 0.3 * (value - torch.tensor(batch.value_target)) ** 2).mean().backward()
+    target, old = torch.tensor(batch.value_target), torch.tensor(batch.value)
+    cut = (old + (value - old).clamp(-0.1, 0.1) - target) ** 2
+    assert (cut > (value - target) ** 2).any(), "some of these are clipped, too"
+    squared_error = torch.maximum((value - target) ** 2, cut) if clip_value else (value - target) ** 2
+    (-clipped - 0.03 * entropy + 0.3 * squared_error).mean().backward()
     theirs = np.concatenate([tensor.grad.numpy().reshape(-1) for tensor in part.values()])
     assert np.allclose(ours, theirs, atol=3e-6), np.abs(ours - theirs).max()
 

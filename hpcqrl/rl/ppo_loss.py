@@ -51,6 +51,8 @@ class PpoOptions:
     """Weight of the policy's entropy in the loss [PPO-Q]."""
     value_weight: float = added(0.5, before=0.5)
     """Weight of the value's squared error in the loss [PPO-Q]; it matters only with --joint-gradient-norm."""
+    clip_value: bool = added(False, before=False)
+    """Let the value go no further from its old one than --clip in each update, either [37 details, 9]."""
     max_gradient_norm: float = 0.5
     """The gradient of each network is shortened to this norm [PPO-Q]."""
     joint_gradient_norm: bool = added(False, before=False)
@@ -59,6 +61,18 @@ class PpoOptions:
     """By their running mean and variance, over all agents [PPO-Q: for Acrobot]."""
     normalise_rewards: bool = False
     """By the running variance of discounted returns, over all agents [PPO-Q: for Acrobot]."""
+
+
+def value_gradient(value_t: Floats, old_t: Floats, target_t: Floats, clip: float, options: PpoOptions) -> Floats:
+    """Gradient in V of the mean of c1 (V - target)^2, [T], or, with clip_value, of c1 times the larger of that and the
+    same of V cut to within `clip` of the old V. Source: arXiv:1707.06347, eq. 9; Huang et al., "The 37 Implementation
+    Details of Proximal Policy Optimization", 9.
+    """
+    error_t = value_t - target_t
+    if options.clip_value:
+        cut_t = old_t + np.clip(value_t - old_t, -clip, clip) - target_t
+        error_t = np.where(error_t * error_t < cut_t * cut_t, 0.0, error_t)  # the cut one does not move with V
+    return 2.0 * options.value_weight * error_t / len(value_t)
 
 
 def check_ppo(options: PpoOptions) -> None:

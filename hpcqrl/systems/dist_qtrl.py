@@ -72,7 +72,7 @@ class Config(QpuOptions, EnvOptions):
     discount: float = 0.99
     """Discount factor gamma [the notebook]."""
     returns: Literal["plain", "standardised"] = "plain"
-    """As they are [eq. 1], or standardised over their episode [the notebook]: README."""
+    """As they are [eq. 1], or standardised over their episode [the notebook]: docs/dist-qtrl.md."""
     entropy_weight: float = 0.05
     """Weight of the policy's entropy in the loss [the notebook], averaged over steps [which reproduces Table I]."""
     loss: Literal["mean", "sum"] = "mean"

@@ -30,7 +30,7 @@ from hpcqrl.results.schema import named
 from hpcqrl.rl.advantages import generalised_advantages
 from hpcqrl.rl.distributions import Beta, Softmax
 from hpcqrl.rl.optimisers import Adam, clip_norm
-from hpcqrl.rl.ppo_loss import PpoOptions, check_ppo, clipped_weights
+from hpcqrl.rl.ppo_loss import PpoOptions, check_ppo, clipped_weights, value_gradient
 from hpcqrl.rl.running_moments import normalised
 from hpcqrl.states import State, each_its_own
 from hpcqrl.systems.contract import Facts, Needs, Parameters, Policy
@@ -79,6 +79,7 @@ class Batch(NamedTuple):
     action: NDArray
     log_probability: Floats
     advantage: Floats
+    value: Floats  # by the critic that has seen it
     value_target: Floats
 
     def chosen(self, which: NDArray[np.integer]) -> "Batch":
@@ -131,7 +132,7 @@ class Agent:
         steps = rollout.observation, rollout.outputs, rollout.action, advantage_t, value_t
         observation, outputs, action, advantage, value_n = (part.reshape(-1, *part.shape[2:]) for part in steps)
         log_probability = self.distribution.log_probability(outputs, action)
-        return Batch(observation, action, log_probability, advantage, advantage + value_n)
+        return Batch(observation, action, log_probability, advantage, value_n, advantage + value_n)
 
     def gradient(self, batch: Batch, clip: float) -> Floats:
         """Of the mean over a minibatch of -L^CLIP - c2 H + c1 (V - target)^2 [eq. 9], in theta."""
@@ -141,8 +142,7 @@ class Agent:
         gradient = weight[:, None] * self.distribution.log_probability_gradient(outputs, batch.action) / len(value)
         if self.config.entropy_weight:
             gradient -= self.config.entropy_weight * self.distribution.entropy_gradient(outputs)
-        value_gradient = 2.0 * self.config.value_weight * (value - batch.value_target) / len(value)
-        return pullback(gradient, value_gradient)  # no clipping of the value
+        return pullback(gradient, value_gradient(value, batch.value, batch.value_target, clip, self.config))
 
     def step(self, gradient: Floats, left: float) -> None:
         """Move each network, by its own Adam of epsilon 1e-5. left: the share of the run that is still to come."""
