@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from papers.paper import Curves, Milestones, Paper, Scores, Settings, Together
+from papers.paper import Curves, Milestones, Paper, Scores, Settings, Speedups, Together
 from profiles import draw_profiles
 from reading import length, seconds, spans
 from report_comparisons import choices_table, orders_table, speedups_table, tasks_of, together_table
@@ -59,13 +59,26 @@ def write_docs(
     return page
 
 
+def _is_empty(part: object, runs: Runs) -> bool:
+    """Whether it is a figure, or a table, of runs of which there is none."""
+    if isinstance(part, Curves):
+        names = {name for _, panel in part.panels for name in panel}
+    elif isinstance(part, Milestones | Speedups):
+        names = {row[0] for row in part.rows}
+    else:
+        return False
+    return not any(runs.get(name) for name in names)
+
+
 def _parts(paper: Paper, runs: Runs, folder: Path, prefix: str) -> list[Table | Figure]:
-    """The paper's tables and figures in its order; the figures are written."""
+    """The paper's tables and figures in its order, but those of which there is no run; the figures are written."""
     parts: list[Table | Figure] = []
     images = (folder / f"{prefix}figure-{number}.png" for number in range(1, 100))
     for part in paper.parts:
+        image = next(images) if isinstance(part, Curves) else folder  # a figure has its number, whatever is there
+        if _is_empty(part, runs):
+            continue
         if isinstance(part, Curves):
-            image = next(images)
             parts.append(Figure(part.title, image, draw(paper, part, runs, image)))
         elif isinstance(part, Scores):
             parts.append(scores_table(paper, part, runs))
@@ -126,11 +139,13 @@ def _facts(paper: Paper, runs: Runs, missing: Sequence[str], command: str) -> li
         f"{own:,} {paper.unit} each" + (f" ({own / whole:.3g} of {whole:,})" if own != whole else "")
         for own, whole in lengths
     )
+    empty = [part.title for part in paper.parts if _is_empty(part, runs)]
     return [
         f"Paper: {paper.source}; system: {paper.system}",
         f"{len(all_runs)} runs, seeds {spans([run.seed for run in all_runs])}, {' or '.join(shares)}; "
         f"{hours:.2f} h of training",
         *(f"Not here: {line}" for line in missing),
+        *(f"No run of: {title}" for title in empty),
         *(f"Trained with {text}" for text in versions),
         f"Trained on: {'; '.join(machines)}",
         f"Trained at commit: {', '.join(commits)}",
