@@ -1,7 +1,7 @@
 """Measure how throughput scales with agents, and draw it with a model that predicts more of them.
 
 $ hpcqrl scaling run qa3c --agents 1 2 4 8 16 32 --qpu-latency 1 5
-$ hpcqrl scaling plot runs/scaling/qa3c-weak-*.h5 --strong runs/scaling/qa3c-strong-*.h5 --out scaling.png
+$ hpcqrl scaling plot runs/scaling/qa3c-weak-*.h5 --out scaling.png
 """
 
 import itertools
