@@ -75,7 +75,8 @@ def _parts(paper: Paper, runs: Runs, folder: Path, prefix: str) -> list[Table | 
     parts: list[Table | Figure] = []
     images = (folder / f"{prefix}figure-{number}.png" for number in range(1, 100))
     for part in paper.parts:
-        image = next(images) if isinstance(part, Curves) else folder  # a figure has its number, whatever is there
+        if isinstance(part, Curves):
+            image = next(images)  # a figure has its number, whatever is there
         if _is_empty(part, runs):
             continue
         if isinstance(part, Curves):

@@ -49,7 +49,8 @@ def find(parameters_at: Callable[[Floats], Floats], numbers: int) -> list[Parame
     seen = np.array([parameters_at(row) for row in values])
     ratios = (values[2] - values[0]) / (values[1] - values[0])
     order = np.argsort(ratios)
-    found = [_line(values, column, ratios[order], order) for column in seen.T]
+    ratios = ratios[order]
+    found = [_line(values, column, ratios, order) for column in seen.T]
     curved = [index for index, parameter in enumerate(found) if parameter is None]
     if not curved:
         return found

@@ -50,13 +50,13 @@ class PpoOptions:
     entropy_weight: float = 0.0
     """Weight of the policy's entropy in the loss [PPO-Q]."""
     value_weight: float = added(0.5, before=0.5)
-    """Weight of the value's squared error in the loss [PPO-Q]; it matters only with --joint-gradient-norm."""
+    """Weight of the value's squared error in the loss [PPO-Q]; it matters most with --joint-gradient-norm."""
     clip_value: bool = added(False, before=False)
     """Let the value go no further from its old one than --clip in each update, either [37 details, 9]."""
     max_gradient_norm: float = 0.5
     """The gradient of each network is shortened to this norm [PPO-Q]."""
     joint_gradient_norm: bool = added(False, before=False)
-    """That of both as one, instead [37 details, 11]: the actor then goes slowly as long as the critic is far off."""
+    """That of both as one, instead [37 details, 11]."""
     normalise_observations: bool = False
     """By their running mean and variance, over all agents [PPO-Q: for Acrobot]."""
     normalise_rewards: bool = False
