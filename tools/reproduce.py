@@ -198,7 +198,7 @@ def main() -> None:
         sys.exit(f"reproduce: {error}")
     if not jobs:
         sys.exit(f"reproduce: no experiment has a name with {' or '.join(map(repr, options.only))}")
-    command = shlex.join(["python", "tools/reproduce.py", *(part for part in sys.argv[1:] if part != "--list")])
+    command = shlex.join(["hpcqrl", "reproduce", *(part for part in sys.argv[1:] if part != "--list")])
     try:
         if options.list:
             return show_list(jobs, command)
